@@ -1,0 +1,153 @@
+"""`python -m netbench.servers`: run one server, measure the floor, or calibrate `burn`.
+
+Puts the pieces together. What comes in is argv; what goes out is one READY line when connections
+are welcome and one FINAL line when all is over, on --report-fd (serve) or standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from netbench.servers import registry
+from netbench.servers.api import (
+    Calibration,
+    Site,
+    calibrate,
+    die_with_parent,
+    parse_bytes,
+    parse_count,
+)
+from netbench.servers.assembly import Assembly
+from netbench.servers.facts import final_facts, ready_facts
+from netbench.servers.hand import by_hand
+from netbench.servers.listen import CannotListen, listen, parse_address
+
+DEFAULT_BACKLOG = 4096  # the kernel caps it at net.core.somaxconn; what it became is read back
+
+
+def main() -> None:
+    """Run the sub-command; wrong input ends with one line and status 2."""
+    options = _parser().parse_args()
+    if options.cores:
+        os.sched_setaffinity(0, options.cores)
+    try:
+        options.command(options)
+    except (registry.UnknownName, registry.Unavailable, CannotListen, ValueError) as error:
+        _refuse(str(error))
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve until the stop descriptor ends, or by hand until Ctrl-C."""
+    if options.parent is not None:
+        die_with_parent(options.parent)
+    model = registry.load(options.model)
+    if not model.sockets:
+        _refuse(f"{model.name} is the floor: it has no sockets, hence nothing to serve")
+    if options.pool and not model.pooled:
+        _refuse(f"--pool has no effect on {model.name}: it has no pool")
+    connect = _assembly(options)
+    listener = listen(*parse_address(options.bind), options.backlog, options.congestion)
+    with by_hand(options) as (stop_fd, say):
+        site = Site(
+            stop_fd=stop_fd,
+            backlog=options.backlog,
+            report=lambda facts: say("READY", ready_facts(model, listener, facts)),
+            pool=options.pool or model.at_once or 0,
+        )
+        model.serve(listener, connect, site)
+        say("FINAL", final_facts(site))
+    if threading.active_count() > 1:  # lost work: the interpreter would wait for its threads
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def floor(options: argparse.Namespace) -> None:
+    """Print the CPU time that the protocol code alone takes for one request."""
+    model = registry.load("memory")
+    size, times = options.size, options.times
+    request = b"x" * size
+    site = Site(stop_fd=-1, backlog=0, report=lambda facts: None, script=(request, times))
+    connect = _assembly(options)
+    before_ns = time.process_time_ns()
+    model.serve(None, connect, site)  # type: ignore[arg-type]  # no socket is needed
+    spent_ns = time.process_time_ns() - before_ns
+    print(json.dumps({"floor_us_per_request": spent_ns / 1000 / times, "requests": times}))
+
+
+def measure_burn(options: argparse.Namespace) -> None:
+    """Print how many rounds of each kind of burning one millisecond holds."""
+    print(json.dumps(calibrate()._asdict()))
+
+
+def _assembly(options: argparse.Namespace) -> Assembly:
+    rounds = options.burn_rounds
+    if rounds is None:
+        rounds = calibrate() if options.workload.startswith("burn") else Calibration(1.0, 1.0)
+    framing = options.framing or ("raw" if options.workload == "echo" else "message")
+    if framing == "raw" and options.workload != "echo":
+        raise ValueError(
+            f"a raw stream has no messages to run {options.workload} on; use --framing message"
+        )
+    chosen: dict[str, int | str] = {"framing": framing, "size_bytes": options.size}
+    return Assembly(options.protocol, options.workload, chosen, rounds)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m netbench.servers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serving = _command(commands.add_parser, "serve", serve)
+    serving.add_argument("--model", required=True)
+    serving.add_argument("--bind", default="127.0.0.1:0", metavar="HOST:PORT")
+    serving.add_argument("--backlog", type=int, default=DEFAULT_BACKLOG)
+    serving.add_argument("--pool", type=int, default=0, help="size of the model's pool")
+    serving.add_argument("--congestion", help="TCP congestion control of accepted sockets")
+    serving.add_argument("--stop-fd", type=int, help="stop when this descriptor is at its end")
+    serving.add_argument("--report-fd", type=int, help="where READY and FINAL go")
+    serving.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
+    flooring = _command(commands.add_parser, "floor", floor)
+    flooring.add_argument("--times", type=parse_count, default=20_000)
+    for each in (serving, flooring):
+        each.add_argument("--protocol", default="echo")
+        each.add_argument("--workload", default="echo")
+        each.add_argument("--framing", choices=["raw", "message"])
+        each.add_argument("--size", type=parse_bytes, default=64)
+        each.add_argument("--burn-rounds", type=_calibration, metavar="GIL,NOGIL")
+    _command(commands.add_parser, "calibrate", measure_burn)
+    return parser
+
+
+def _command(
+    add: Callable[..., argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+) -> argparse.ArgumentParser:
+    parser = add(name, help=run.__doc__, description=run.__doc__)
+    parser.set_defaults(command=run)
+    parser.add_argument("--cores", type=_cores, metavar="1,2", help="run on these cores only")
+    return parser
+
+
+def _cores(text: str) -> set[int]:
+    return {int(core) for core in text.split(",")}
+
+
+def _calibration(text: str) -> Calibration:
+    gil, nogil = text.split(",")
+    return Calibration(float(gil), float(nogil))
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"netbench.servers: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""How a server hears that it must stop and where it speaks: from a harness, or by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias
+
+Say: TypeAlias = Callable[[str, Mapping[str, object]], None]
+
+
+@contextmanager
+def by_hand(options: argparse.Namespace) -> Iterator[tuple[int, Say]]:
+    """The stop descriptor and what reports READY and FINAL.
+
+    Without --stop-fd, Ctrl-C and SIGTERM end the other side of a pipe of our own; without
+    --report-fd, people read where it listens and how to try it.
+    """
+    say = _to_people if options.report_fd is None else _to_descriptor(options.report_fd)
+    if options.stop_fd is not None:
+        # The terminal's Ctrl-C is for whoever started us; the end of --stop-fd is for us.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield options.stop_fd, say
+        return
+    reading, writing = os.pipe()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _close_once(writing))
+    try:
+        yield reading, say
+    finally:
+        _close_once(writing)
+        os.close(reading)
+
+
+def _close_once(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError:  # a second Ctrl-C
+        pass
+
+
+def _to_descriptor(fd: int) -> Say:
+    def say(word: str, facts: Mapping[str, object]) -> None:
+        os.write(fd, f"{word} {json.dumps(facts)}\n".encode())
+
+    return say
+
+
+def _to_people(word: str, facts: Mapping[str, object]) -> None:
+    if word == "READY":
+        host, port = _address(facts)
+        shown = f"[{host}]" if ":" in host else host
+        print(f"{facts['model']} is listening on {shown}:{port}", flush=True)
+        print(f"try it:  nc {host} {port}      stop it: Ctrl-C", flush=True)
+    else:
+        counts = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+        print(f"\nstopped: {counts}", file=sys.stderr)
+
+
+def _address(facts: Mapping[str, object]) -> tuple[str, int]:
+    address = facts["address"]
+    assert isinstance(address, list)
+    return str(address[0]), int(address[1])

@@ -1,0 +1,1 @@
+"""One file per concurrency model; `netbench.servers.registry` finds them by scanning."""

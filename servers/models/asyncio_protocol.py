@@ -1,0 +1,333 @@
+"""Callbacks on asyncio's transports: `data_received` is called, `transport.write` answers.
+
+No coroutine, no task and no buffer of one's own stands between the loop and the protocol, so it is
+the leanest way to use asyncio, and state is kept by hand as in `selectors`. The transport makes a
+new 256 KiB buffer for each read, which costs more than all the rest (see `asyncio:buffered`). Used
+by uvicorn, aiohttp, asyncpg and the `websockets` library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+from netbench.servers.api import (
+    BROADCAST_BYTES,
+    LINGER_S,
+    NOTHING,
+    Block,
+    Broadcast,
+    Burn,
+    Close,
+    Connect,
+    Flush,
+    Job,
+    Model,
+    Site,
+    Sleep,
+    Step,
+    burn,
+)
+
+OVERDUE = -1.0  # equals no `wake`: what tick() left is set anew and counts from now
+STOP_TURNS = 16  # turns of the loop that a stopping server gives to what has already arrived
+OUT_OF_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Hall:
+    """The connections that are open, and the one moment at which the server ends."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.loop = asyncio.get_running_loop()
+        self.peers: set[Peer] = set()
+        self.failures: list[BaseException] = []
+        self.end = asyncio.Event()
+        self.deserted = asyncio.Event()  # the last connection has left
+        self.loop.set_exception_handler(self.mishap)
+        self.loop.add_reader(site.stop_fd, self.stop)
+
+    def stop(self) -> None:
+        """The stop descriptor is at its end."""
+        self.loop.remove_reader(self.site.stop_fd)
+        self.site.stopping = True
+        self.end.set()
+
+    def fail(self, error: BaseException) -> None:
+        """A handler or a protocol raised, which asyncio would only log: the server ends."""
+        self.failures.append(error)
+        self.end.set()
+        self.deserted.set()
+
+    def mishap(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio reports instead of raising; running out of descriptors is survived."""
+        error = context.get("exception") or RuntimeError(context["message"])
+        if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
+            self.site.counters.count("accept_errors")
+        else:
+            self.fail(error)
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to everyone; whoever has too much waiting already is dropped."""
+        for peer in tuple(self.peers):
+            if peer.unsent() > BROADCAST_BYTES:
+                self.site.counters.count("dropped")
+                peer.abort()
+            elif not peer.closing:
+                peer.write(data)
+
+    def leave(self, peer: Peer) -> None:
+        """A connection is closed."""
+        self.peers.discard(peer)
+        if not self.peers:
+            self.deserted.set()
+
+    async def dismiss(self) -> None:
+        """Say goodbye to everyone, give them the grace time, cut off those that are left."""
+        for _ in range(STOP_TURNS):
+            await asyncio.sleep(0)
+        for peer in tuple(self.peers):
+            peer.stop()
+        if self.peers and not self.failures:
+            self.deserted.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.deserted.wait(), self.site.grace_s)
+        self.site.counters.count("lost", sum(peer.has_work() for peer in self.peers))
+        for peer in tuple(self.peers):
+            peer.abort()
+
+
+def discard(data: bytes, /) -> Step:
+    """What stands in for `receive` once Close was said."""
+    return NOTHING
+
+
+class Peer(asyncio.BaseProtocol):
+    """One connection: its transport, its protocol, and the jobs that are out."""
+
+    __slots__ = (
+        *("alarm", "closing", "connection", "ended", "flushes", "full", "gone", "hall", "jobs"),
+        *("reading", "receive", "transport", "wake", "write"),
+    )
+
+    def __init__(self, connect: Connect, hall: Hall) -> None:
+        self.connection = connect()
+        self.receive = self.connection.receive
+        self.hall = hall
+        self.jobs = 0  # effects that are out
+        self.flushes: list[Job] = []  # those of them that wait for the transport
+        self.wake: float | None = None  # what the running timer was set to
+        self.alarm: asyncio.TimerHandle | None = None
+        self.full = False  # the transport holds too many bytes
+        self.reading = True
+        self.ended = False  # the peer sends no more
+        self.closing = False  # Close was said; input is discarded
+        self.gone = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop's callback: accepted."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
+        self.write = self.transport.write
+        self.hall.peers.add(self)
+        self.hall.site.counters.count("accepted")
+        self.settle(self.connection.open())
+
+    def received(self, data: bytes) -> None:
+        """Answer what has arrived; asyncio would only log what is raised here."""
+        try:
+            out, jobs = self.receive(data)
+            if out:
+                self.write(out)
+            connection = self.connection
+            if jobs or connection.wake != self.wake or not connection.hungry:
+                self.settle((b"", jobs))
+        except BaseException as error:
+            self.hall.fail(error)
+
+    def eof_received(self) -> bool:
+        """The loop's callback: the peer sends no more. True keeps our direction open."""
+        try:
+            self.ended = True
+            if self.closing:
+                self.transport.close()
+            else:
+                self.settle(self.connection.eof())
+        except BaseException as error:
+            self.hall.fail(error)
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The loop's callback: all is over; jobs that are out are forgotten."""
+        self.gone = True
+        if self.alarm is not None:
+            self.alarm.cancel()
+        if error is not None:
+            self.hall.site.counters.count("resets")
+        self.hall.leave(self)
+
+    def pause_writing(self) -> None:
+        """The loop's callback: the transport holds too many bytes, so read no more either."""
+        self.full = True
+        self.look_after()
+
+    def resume_writing(self) -> None:
+        """The loop's callback: the transport has room again."""
+        self.full = False
+        self.settle(NOTHING)
+
+    def settle(self, step: Step) -> None:
+        """Send a step's bytes and start its jobs; a job done on the spot adds its own step."""
+        steps = deque([step])
+        while steps and not self.gone:
+            out, jobs = steps.popleft()
+            if out:
+                self.write(out)
+            for job in jobs:
+                self.jobs += 1
+                self.perform(job, steps)
+            if not steps and self.flushes and not self.full:
+                flushed, self.flushes = self.flushes, []
+                steps.extend(map(self.resumed, flushed))
+        if not self.gone:
+            self.look_after()
+
+    def perform(self, job: Job, steps: deque[Step]) -> None:
+        """Do what the job says, or see to it; what is done on the spot is resumed into `steps`."""
+        match job.effect:
+            case Sleep(seconds):
+                self.hall.loop.call_later(seconds, self.resume, job)
+                return
+            case Burn(rounds, nogil):
+                burn(rounds, nogil)
+            case Block(seconds):
+                time.sleep(seconds)  # the careless call: the loop and everybody in it waits
+            case Flush():
+                self.flushes.append(job)
+                return
+            case Broadcast(data):
+                self.hall.broadcast(data)
+            case Close(reason):
+                self.close(reason)
+                return
+        steps.append(self.resumed(job))
+
+    def resume(self, job: Job) -> None:
+        """A timer's callback: the job's sleep is over."""
+        if not self.gone and not self.closing:
+            self.settle(self.resumed(job))
+
+    def resumed(self, job: Job) -> Step:
+        """Hand the job back; what comes after it is the next step."""
+        self.jobs -= 1
+        return self.connection.resume(job)
+
+    def look_after(self) -> None:
+        """After every step but the plainest: end, set the timer anew, read or wait."""
+        if self.closing:
+            self.read(True)
+        elif self.ended:
+            if not self.jobs:
+                self.transport.close()  # once what was written has left
+        else:
+            self.read(self.connection.hungry and not self.full)
+            if self.connection.wake != self.wake:
+                self.set_alarm(self.connection.wake, self.tick)
+
+    def read(self, wanted: bool) -> None:
+        """Go on reading, or pause."""
+        if wanted != self.reading and not self.transport.is_closing():
+            self.reading = wanted
+            (self.transport.resume_reading if wanted else self.transport.pause_reading)()
+
+    def set_alarm(self, seconds: float | None, callback: Callable[[], None]) -> None:
+        """Replace the running timer."""
+        self.wake = seconds
+        if self.alarm is not None:
+            self.alarm.cancel()
+        self.alarm = None if seconds is None else self.hall.loop.call_later(seconds, callback)
+
+    def tick(self) -> None:
+        """The timer's callback: the wake has come."""
+        self.wake = OVERDUE
+        self.settle(self.connection.tick())
+
+    def stop(self) -> None:
+        """Say goodbye."""
+        if not self.closing and not self.ended:
+            self.settle(self.connection.stop())
+
+    def close(self, reason: str | None) -> None:
+        """Shut down writing and discard input for a while, or a reset would overtake the reply."""
+        self.closing = True
+        self.receive = discard
+        self.hall.site.counters.close(reason)
+        if self.ended:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.set_alarm(LINGER_S, self.abort)
+            self.transport.write_eof()
+
+    def abort(self) -> None:
+        """Close at once, whatever is unsent."""
+        self.transport.abort()
+
+    def unsent(self) -> int:
+        """Bytes that the transport still holds."""
+        return self.transport.get_write_buffer_size()
+
+    def has_work(self) -> bool:
+        """Whether jobs are out or bytes unsent."""
+        return (self.jobs > 0 and not self.closing) or self.unsent() > 0
+
+
+class Streaming(Peer, asyncio.Protocol):
+    """A peer that is handed a new bytes object for each read."""
+
+    __slots__ = ()
+    data_received = Peer.received
+
+
+async def main(
+    listener: socket.socket, connect: Connect, site: Site, peer_class: type[Peer]
+) -> None:
+    """Accept until the stop; every connection gets a protocol object of its own."""
+    hall = Hall(site)
+    server = await hall.loop.create_server(
+        partial(peer_class, connect, hall), sock=listener, backlog=site.backlog
+    )
+    site.ready({"loop": f"{type(hall.loop).__module__}.{type(hall.loop).__qualname__}"})
+    await hall.end.wait()
+    server.close()
+    await hall.dismiss()
+    if hall.failures:
+        raise hall.failures[0]
+
+
+def serve(
+    listener: socket.socket,
+    connect: Connect,
+    site: Site,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    peer_class: type[Peer] = Streaming,
+) -> None:
+    """Run `main` on a new loop."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main(listener, connect, site, peer_class))
+
+
+MODEL = Model(
+    name="asyncio:protocol",
+    summary="callbacks on asyncio transports, a new buffer for each read",
+    serve=serve,
+    sleep="a timer of the loop",
+    burn="inline, holding the loop",
+    streams="interleaved",
+    broadcast=True,
+)

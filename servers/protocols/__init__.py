@@ -1,0 +1,1 @@
+"""One folder per protocol: `server.py`, `client.py` and the constants that both share."""

@@ -1,0 +1,1 @@
+"""Echo over a byte stream: what was sent comes back."""

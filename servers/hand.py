@@ -46,7 +46,10 @@ def _close_once(fd: int) -> None:
 
 def _to_descriptor(fd: int) -> Say:
     def say(word: str, facts: Mapping[str, object]) -> None:
-        os.write(fd, f"{word} {json.dumps(facts)}\n".encode())
+        try:
+            os.write(fd, f"{word} {json.dumps(facts)}\n".encode())
+        except BrokenPipeError:  # whoever asked is gone, and with it the interest
+            pass
 
     return say
 

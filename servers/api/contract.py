@@ -82,8 +82,10 @@ Handler: TypeAlias = Callable[[Request], Reply]
 class Job(NamedTuple):
     """One handler that waits for one effect.
 
-    `key` is the stream's number, 0 where replies keep the order of requests. `rest` belongs to the
-    protocol; a model hands the job back and looks at nothing but `effect` and `key`.
+    `key` is the stream's number, 0 where replies keep the order of requests. A connection never has
+    two jobs of one key out, so they cannot overlap; those of different keys overlap as the model's
+    `streams` says. `rest` belongs to the protocol; a model hands the job back and looks at nothing
+    but `effect` and `key`.
     """
 
     effect: Effect

@@ -161,10 +161,15 @@ class Peer:
     async def settle(self, step: Step) -> None:
         """Send a step's bytes and start its jobs."""
         out, jobs = step
+        if jobs and isinstance(jobs[-1].effect, Close):
+            self.closing = True  # at once: nothing that arrives while we send counts any more
         if out:
             await self.send(out)
         for job in jobs:
-            self.start(self.perform(job))
+            if isinstance(job.effect, Close):
+                self.close(job.effect.reason)
+            else:
+                self.start(self.perform(job))
         self.look_after()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -196,11 +201,8 @@ class Peer:
                     await self.send(b"")  # drain() returns when the transport holds little enough
                 case Broadcast(data):
                     self.hall.broadcast(data)
-                case Close(reason):
-                    self.close(reason)
-                    return
             out, jobs = self.connection.resume(job)
-            if len(jobs) != 1:
+            if len(jobs) != 1 or isinstance(jobs[0].effect, Close):
                 await self.settle((out, jobs))
                 return
             await self.settle((out, ()))
@@ -237,14 +239,16 @@ class Peer:
 
     def close(self, reason: str | None) -> None:
         """Shut down writing and discard input for a while, or a reset would overtake the reply."""
-        self.closing = True
         self.hall.site.counters.close(reason)
         if self.alarm is not None:
             self.alarm.cancel()
         self.alarm = self.hall.loop.call_later(LINGER_S, self.abort)
         self.feed()
-        if not self.writer.is_closing():
-            self.writer.write_eof()
+        try:
+            if not self.writer.is_closing():
+                self.writer.write_eof()
+        except OSError:  # the peer has reset meanwhile
+            self.abort()
 
     def abort(self) -> None:
         """Close at once, whatever is unsent."""

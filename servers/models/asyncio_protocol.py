@@ -272,7 +272,10 @@ class Peer(asyncio.BaseProtocol):
             self.transport.close()
         elif not self.transport.is_closing():
             self.set_alarm(LINGER_S, self.abort)
-            self.transport.write_eof()
+            try:
+                self.transport.write_eof()
+            except OSError:  # the peer has reset meanwhile
+                self.abort()
 
     def abort(self) -> None:
         """Close at once, whatever is unsent."""

@@ -67,13 +67,13 @@ class Hall:
         """What asyncio reports instead of raising."""
         self.fail(context.get("exception") or RuntimeError(context["message"]))
 
-    def broadcast(self, data: bytes) -> None:
-        """Send to everyone; whoever has too much waiting already is dropped."""
+    def broadcast(self, data: bytes, sender: Peer) -> None:
+        """Send to everyone else; whoever has too much waiting already is dropped."""
         for peer in tuple(self.peers):
             if peer.unsent > BROADCAST_BYTES:
                 self.site.counters.count("dropped")
                 peer.abort()
-            elif not peer.closing:
+            elif peer is not sender and not peer.closing:
                 peer.start(peer.send(data))
 
     async def dismiss(self) -> None:
@@ -153,10 +153,15 @@ class Peer:
     async def settle(self, step: Step) -> None:
         """Send a step's bytes and start its jobs."""
         out, jobs = step
+        if jobs and isinstance(jobs[-1].effect, Close):
+            self.closing = True  # at once: nothing that arrives while we send counts any more
         if out:
             await self.send(out)
         for job in jobs:
-            self.start(self.perform(job))
+            if isinstance(job.effect, Close):
+                self.close(job.effect.reason)
+            else:
+                self.start(self.perform(job))
         self.look_after()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -187,12 +192,10 @@ class Peer:
                 case Flush():  # sock_sendall has returned: everything is out of user space
                     pass
                 case Broadcast(data):
-                    self.hall.broadcast(data)
-                case Close(reason):
-                    self.close(reason)
-                    return
+                    self.hall.broadcast(data, self)
+                    await self.send(data)
             out, jobs = self.connection.resume(job)
-            if len(jobs) != 1:
+            if len(jobs) != 1 or isinstance(jobs[0].effect, Close):
                 await self.settle((out, jobs))
                 return
             await self.settle((out, ()))
@@ -229,7 +232,6 @@ class Peer:
 
     def close(self, reason: str | None) -> None:
         """Shut down writing and discard input for a while, or a reset would overtake the reply."""
-        self.closing = True
         self.hall.site.counters.close(reason)
         if self.alarm is not None:
             self.alarm.cancel()

@@ -52,10 +52,12 @@ def serve(listener: socket.socket | None, connect: Connect, site: Site) -> None:
     connection = connect()
     receive = connection.receive
     site.ready()
+    settle(connection.open(), connection)
     for _ in range(times):
         out, jobs = receive(request)
         if jobs and not settle((out, jobs), connection):
             return
+    settle(connection.eof(), connection)
 
 
 MODEL = Model(

@@ -214,7 +214,7 @@ class Peer:
 
     def look_after(self) -> None:
         """After every step but the plainest: close, end, set the timer anew, read or wait."""
-        if self.closing and not self.pending:
+        if self.closing and not self.pending and not self.lingering:
             self.linger()
         elif self.ended and not self.jobs and not self.pending:
             self.drop()
@@ -239,7 +239,7 @@ class Peer:
             self.pending or self.ended or self.closing or not self.connection.hungry
         ):
             wanted |= READ
-        if wanted == self.events:
+        if wanted == self.events or self.gone:
             return
         if not wanted:
             self.loop.selector.unregister(self.sock)
@@ -251,17 +251,14 @@ class Peer:
 
     def linger(self) -> None:
         """Shut down writing and discard input for a while, or a reset would overtake the reply."""
-        if self.lingering:
-            return
         self.lingering = True
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self.drop("resets")
-        else:
-            self.loop.call_after(LINGER_S, self.drop)
-            if self.ended:
-                self.drop()
+        if self.ended:
+            self.drop()
+        self.loop.call_after(LINGER_S, self.drop)
 
     def stop(self) -> None:
         """Answer what has arrived, then say goodbye."""

@@ -1,93 +1,77 @@
-"""A fixed number of threads; each serves one connection at a time.
+"""A fixed number of threads; each accepts for itself and serves one connection at a time.
 
 The pool bounds memory and switching. A connection that idles holds its thread all the same, so
-there are never more served than threads, and the rest wait unseen in a queue: a fine median for the
-few hides that. Used by gunicorn's gthread worker, waitress and CherryPy.
+there are never more served than threads, and the rest wait unseen in the kernel's queue: a fine
+median for the few hides that. The shape of gunicorn's gthread worker, waitress and CherryPy.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import threading
 
 from netbench.servers.api import Connect, Model, Site
-from netbench.servers.models.threads import converse, pause_accepting, shut
+from netbench.servers.models.threads import Crew, converse, dismiss, pause_accepting, shut
 
 THREADS = 16
 
 
-class Crew:
-    """The pool, the connections that its threads serve or will serve, and the first failures."""
-
-    def __init__(self, size: int) -> None:
-        self.pool = ThreadPoolExecutor(size, thread_name_prefix="connection")
-        self.slots = size
-        self.socks: dict[Future[None], socket.socket] = {}
-        self.failures: list[BaseException] = []
-        self.alarm = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def leave(self, future: Future[None]) -> None:
-        """A connection has ended: its thread is free, and its failure is the server's failure."""
-        self.socks.pop(future, None)
-        error = future.exception()
-        if error is not None:
-            self.failures.append(error)
-        os.eventfd_write(self.alarm, 1)
+def attend(listener: socket.socket, connect: Connect, site: Site, crew: Crew) -> None:
+    """What a thread of the pool runs: one connection after the other."""
+    try:
+        while not site.stopping:
+            sock = accept(listener, site, crew)
+            if sock is not None:
+                converse(sock, connect(), site)
+                crew.socks.pop(threading.current_thread(), None)
+    except BaseException as error:
+        crew.failures.append(error)
+        os.eventfd_write(crew.alarm, 1)
+    finally:
+        crew.socks.pop(threading.current_thread(), None)
 
 
-def accept(listener: socket.socket, connect: Connect, site: Site, crew: Crew) -> None:
-    """Take one connection and hand it to a thread that is free."""
+def accept(listener: socket.socket, site: Site, crew: Crew) -> socket.socket | None:
+    """Wait for a connection; None when the wait was ended by an error or by the stop."""
     try:
         sock, _ = listener.accept()
-    except (BlockingIOError, ConnectionAbortedError):  # the peer gave up before its turn
-        return
-    except OSError:
-        pause_accepting(site)
-        return
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the main thread has shut the listener
+            pause_accepting(site)
+        return None
     site.counters.count("accepted")
-    future = crew.pool.submit(converse, sock, connect(), site)
-    crew.socks[future] = sock
-    future.add_done_callback(crew.leave)
-
-
-def dismiss(crew: Crew, site: Site) -> None:
-    """Wake every reader, give the threads the grace time, cut off those that are left."""
-    site.stopping = True
-    for sock in list(crew.socks.values()):
-        shut(sock, socket.SHUT_RD)  # recv() gives what has arrived, then b""
-    late = wait(list(crew.socks), timeout=site.grace_s).not_done
-    site.counters.count("lost", len(late))
-    for sock in list(crew.socks.values()):
-        shut(sock, socket.SHUT_RDWR)
-    crew.pool.shutdown(wait=False, cancel_futures=True)
+    crew.socks[threading.current_thread()] = sock
+    if site.stopping:  # dismiss() came before the assignment
+        shut(sock, socket.SHUT_RD)
+    return sock
 
 
 def serve(listener: socket.socket, connect: Connect, site: Site) -> None:
-    """Accept on the main thread, but only while a thread is free: the others wait in the kernel."""
-    crew = Crew(site.pool or THREADS)
-    listener.setblocking(False)
+    """Start the pool; the main thread only waits, for the stop or for a failure."""
+    crew = Crew()
+    pool = [
+        threading.Thread(target=attend, args=(listener, connect, site, crew), daemon=True)
+        for _ in range(site.pool or THREADS)
+    ]
+    for thread in pool:
+        thread.start()
     watch = select.poll()
-    watch.register(site.stop_fd, select.POLLIN)
-    watch.register(crew.alarm, select.POLLIN)
-    site.ready({"pool": crew.slots})
-    while True:
-        free = len(crew.socks) < crew.slots
-        if free:
-            watch.register(listener, select.POLLIN)
-        events = dict(watch.poll())
-        if free:
-            watch.unregister(listener)
-        if crew.alarm in events:
-            os.eventfd_read(crew.alarm)
-        if crew.failures or site.stop_fd in events:
-            break
-        if free and listener.fileno() in events:
-            accept(listener, connect, site, crew)
-    listener.close()
+    for fd in (site.stop_fd, crew.alarm):
+        watch.register(fd, select.POLLIN)
+    site.ready({"pool": len(pool)})
+    watch.poll()
+    if crew.failures:
+        raise crew.failures[0]
+    site.stopping = True
+    shut(listener, socket.SHUT_RD)  # accept() fails
     dismiss(crew, site)
-    os.close(crew.alarm)
+    listener.close()
+    for thread in pool:
+        if thread not in crew.socks:
+            thread.join()
     if crew.failures:
         raise crew.failures[0]
 

@@ -54,13 +54,13 @@ class Hall:
         if self.site.stopping and not self.peers:
             self.deserted.set()
 
-    def broadcast(self, data: bytes) -> None:
-        """Send to everyone; whoever has too much waiting already is dropped."""
+    def broadcast(self, data: bytes, sender: Peer) -> None:
+        """Send to everyone else; whoever has too much waiting already is dropped."""
         for peer in tuple(self.peers.values()):
             if peer.unsent > BROADCAST_BYTES:
                 self.site.counters.count("dropped")
                 peer.nursery.cancel_scope.cancel()
-            elif not peer.closing:
+            elif peer is not sender and not peer.closing:
                 peer.nursery.start_soon(peer.send, data)
 
     async def dismiss(self) -> None:
@@ -79,8 +79,8 @@ class Peer:
     """One connection: its stream, its protocol, and the nursery of the tasks that serve it."""
 
     __slots__ = (
-        *("alarm", "closing", "connection", "ended", "fed", "hall", "jobs", "nursery", "stream"),
-        *("turn", "unsent", "wake"),
+        *("alarm", "closing", "connection", "ended", "fed", "hall", "jobs", "linger", "nursery"),
+        *("stream", "turn", "unsent", "wake"),
     )
 
     def __init__(
@@ -96,6 +96,7 @@ class Peer:
         self.fed: trio.Event | None = None  # the reader waits for the appetite
         self.wake: float | None = None  # what the running timer was set to
         self.alarm = trio.CancelScope()  # the running timer
+        self.linger = trio.CancelScope()  # the wait for the peer's end after Close
         self.ended = False  # the peer sends no more
         self.closing = False  # Close was said; input is discarded
 
@@ -122,9 +123,8 @@ class Peer:
                 self.fed = trio.Event()
                 await self.fed.wait()
         self.ended = True
-        if self.closing:
-            self.nursery.cancel_scope.cancel()
-        else:
+        self.linger.cancel()
+        if not self.closing:
             await self.settle(connection.eof())
             self.alarm.cancel()
 
@@ -142,11 +142,16 @@ class Peer:
     async def settle(self, step: Step) -> None:
         """Send a step's bytes and start its jobs."""
         out, jobs = step
+        if jobs and isinstance(jobs[-1].effect, Close):
+            self.closing = True  # at once: nothing that arrives while we send counts any more
         if out:
             await self.send(out)
         for job in jobs:
-            self.jobs += 1
-            self.nursery.start_soon(self.perform, job)
+            if isinstance(job.effect, Close):
+                self.nursery.start_soon(self.close, job.effect.reason)
+            else:
+                self.jobs += 1
+                self.nursery.start_soon(self.perform, job)
         self.look_after()
 
     async def perform(self, job: Job) -> None:
@@ -162,14 +167,11 @@ class Peer:
                 case Flush():  # send_all has returned: everything is out of user space
                     pass
                 case Broadcast(data):
-                    self.hall.broadcast(data)
-                case Close(reason):
-                    self.jobs -= 1
-                    await self.close(reason)
-                    return
+                    self.hall.broadcast(data, self)
+                    await self.send(data)
             self.jobs -= 1
             out, jobs = self.connection.resume(job)
-            if len(jobs) != 1:
+            if len(jobs) != 1 or isinstance(jobs[0].effect, Close):
                 await self.settle((out, jobs))
                 return
             self.jobs += 1
@@ -202,14 +204,13 @@ class Peer:
 
     async def close(self, reason: str | None) -> None:
         """Shut down writing and discard input for a while, or a reset would overtake the reply."""
-        self.closing = True
         self.hall.site.counters.close(reason)
         self.alarm.cancel()
         if self.fed is not None:
             self.fed.set()
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self.stream.send_eof()
-        if not self.ended:
+        with self.linger:
             await trio.sleep(LINGER_S)
         self.nursery.cancel_scope.cancel()
 

@@ -1,0 +1,1 @@
+"""Everything after the last byte: records, store, statistics, charts."""

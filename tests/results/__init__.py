@@ -1,0 +1,1 @@
+"""Tests of everything after the last byte."""

@@ -1,0 +1,1 @@
+"""Makes load, and proves that it was made as asked."""

@@ -1,0 +1,88 @@
+"""From the parts of several engines to the messages of one generator. Pure.
+
+Histograms merge by adding counts; percentiles are never averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from netbench.loadgen.part import Part, PartConnected, PartWindow
+from netbench.loadgen.plan import Connected, Ended, Window
+from netbench.loadgen.tally import WINDOW_NS
+from netbench.results.records.histogram import Histogram
+
+
+def merge_connected(parts: Sequence[PartConnected]) -> Connected:
+    """One account of connecting; `connect_ns` is empty when no connection was established."""
+    times_ns = sorted(chain.from_iterable(part.times_ns for part in parts))
+    errors: Counter[str] = Counter()
+    for part in parts:
+        errors.update(part.errors)
+    return Connected(
+        connections=len(times_ns), errors=dict(errors), connect_ns=_percentiles(times_ns)
+    )
+
+
+def _percentiles(ordered: Sequence[int]) -> dict[str, int]:
+    if not ordered:
+        return {}
+    ranks = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {name: ordered[math.ceil(p * len(ordered)) - 1] for name, p in ranks.items()}
+
+
+def merge_windows(parts: Sequence[Part], from_ns: int) -> Iterator[Window]:
+    """The windows in order; an engine that ended early is missing in the later ones."""
+    until_ns = max(part.until_ns for part in parts)
+    for index in range(max(len(part.windows) for part in parts)):
+        windows = [part.windows[index] for part in parts if index < len(part.windows)]
+        service_time = _merged_histogram(windows)
+        start_ns = from_ns + index * WINDOW_NS
+        yield Window(
+            index=index,
+            start_ns=start_ns,
+            length_ns=min(WINDOW_NS, until_ns - start_ns),
+            requests=sum(window.requests for window in windows),
+            service_time=service_time,
+            response_time=service_time,  # in a closed loop a request is due when it is sent
+        )
+
+
+def _merged_histogram(windows: Sequence[PartWindow]) -> str:
+    if len(windows) == 1:
+        return windows[0].service_time
+    decoded = (Histogram.decode(window.service_time, window.max_ns) for window in windows)
+    return Histogram.union(decoded).encode()
+
+
+def merge_ended(parts: Sequence[Part], from_ns: int) -> Ended:
+    """Sums, maxima and rows of all engines; a number one of them does not have is None."""
+    errors: Counter[str] = Counter()
+    for part in parts:
+        errors.update(part.errors)
+    in_flight = [part.in_flight_mean for part in parts if part.in_flight_mean is not None]
+    p99_ns = [part.slowest_p99_ns for part in parts if part.slowest_p99_ns is not None]
+    return Ended(
+        duration_ns=max(part.until_ns for part in parts) - from_ns,
+        sent=sum(part.sent for part in parts),
+        requests=sum(part.requests for part in parts),
+        errors=dict(errors),
+        outstanding=sum(part.outstanding for part in parts),
+        slices=_added([part.slices for part in parts]),
+        per_connection=list(chain.from_iterable(part.per_connection for part in parts)),
+        longest_gap_ns=max(part.longest_gap_ns for part in parts),
+        open_gaps_ns=list(chain.from_iterable(part.open_gaps_ns for part in parts)),
+        slowest_p99_ns=None if any(part.folded for part in parts) else max(p99_ns, default=None),
+        in_flight_mean=sum(in_flight) if len(in_flight) == len(parts) else None,
+        standstill_ns=max(part.standstill_ns for part in parts),
+        cpu_ns=[part.cpu_ns for part in parts],
+        run_queue_wait_ns=[part.run_queue_wait_ns for part in parts],
+    )
+
+
+def _added(rows: Sequence[Sequence[int]]) -> list[int]:
+    length = max(len(row) for row in rows)
+    return [sum(row[index] for row in rows if index < len(row)) for index in range(length)]

@@ -1,0 +1,104 @@
+"""What goes into a generator and what comes out: one plan, then messages, all as JSON lines.
+
+The plan is the first line of the generator's standard input. Its end (EOF) means: the reader has
+seen what it wanted while the connections were still open, disconnect and exit; before the `Ended`
+message it means that the reader is gone, and the generator ends at once. All times are nanoseconds
+of CLOCK_MONOTONIC, which every process of the machine shares.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One trial's load, complete: a generator knows nothing else."""
+
+    host: str
+    port: int
+    protocol: str = "echo"
+    options: dict[str, int | str] = {}  # for the client half, e.g. {"size_bytes": 64}
+    connections: int = 64
+    processes: int = 1
+    duration_s: float = 2.0
+    warmup_s: float = 0.5
+    timeout_s: float = 10.0  # per request; also the deadline of the probe
+    connect_timeout_s: float = 5.0  # all connects together
+    seed: int = 0
+    cores: tuple[int, ...] = ()  # process i is pinned to cores[i % len]; empty: not pinned
+    probe: bool = True  # one verified exchange on a connection of its own first
+    congestion: str | None = None  # TCP congestion control of the generator's sockets
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=str.lower):
+    """One line of the sample stream."""
+
+
+class Probed(Message, frozen=True):
+    """The server answered one request of the real protocol rightly."""
+
+    service_time_ns: int
+
+
+class Connected(Message, frozen=True):
+    """Connecting is over: everyone is connected, or the deadline has come."""
+
+    connections: int  # established
+    errors: dict[str, int]  # class -> connections that could not be established
+    connect_ns: dict[str, int]  # p50, p99, max of the time that connect took
+
+
+class Started(Message, frozen=True):
+    """The load has begun; completions count from `measure_from_ns` to `measure_until_ns`."""
+
+    measure_from_ns: int
+    measure_until_ns: int
+
+
+class Window(Message, frozen=True):
+    """One second of completions of all processes, merged by adding counts."""
+
+    index: int
+    start_ns: int
+    length_ns: int
+    requests: int
+    service_time: str  # HdrHistogram V2, zlib, base64: as in a .hlog line
+    response_time: str
+
+
+class Ended(Message, frozen=True):
+    """Everything that is known only at the end. Sent while the connections are still open.
+
+    sent = requests + sum(errors) + outstanding holds for the measurement interval in which
+    `sent` counts what was outstanding at its start plus what was sent within it. A request that
+    could not be sent, because its connection could not be made again, counts as sent and failed.
+    A request that timed out is in the histograms too, at the timeout.
+    """
+
+    duration_ns: int  # of the measurement as it really was
+    sent: int
+    requests: int  # verified replies
+    errors: dict[str, int]
+    outstanding: int
+    slices: list[int]  # completions per 20 ms slice
+    per_connection: list[int]  # verified replies of each connection
+    longest_gap_ns: int  # longest time that a connection with a request out got no reply
+    # per connection: time at the end since its last reply, or since its first request if there was
+    # none; 0 if it was never established. A failed request does not end the waiting.
+    open_gaps_ns: list[int]
+    slowest_p99_ns: int | None  # service time p99 of the slowest served connection
+    in_flight_mean: float | None  # time-average of requests out, sampled by the clock; N of N = X*R
+    standstill_ns: int  # longest standstill of a loop
+    cpu_ns: list[int]  # per process, within the measurement
+    run_queue_wait_ns: list[int]  # per process: time it was runnable but had no core
+    schedule_lag_ns: dict[str, int] | None = None  # open loop only
+
+
+class Failed(Message, frozen=True):
+    """No measurement came about, or it is void: whose fault and what was seen."""
+
+    kind: str  # "server" or "generator"
+    reason: str
+
+
+AnyMessage = Probed | Connected | Started | Window | Ended | Failed

@@ -40,6 +40,7 @@ def merge_windows(parts: Sequence[Part], from_ns: int) -> Iterator[Window]:
     for index in range(max(len(part.windows) for part in parts)):
         windows = [part.windows[index] for part in parts if index < len(part.windows)]
         service_time = _merged_histogram(windows)
+        max_ns = max(window.max_ns for window in windows)
         start_ns = from_ns + index * WINDOW_NS
         yield Window(
             index=index,
@@ -48,6 +49,8 @@ def merge_windows(parts: Sequence[Part], from_ns: int) -> Iterator[Window]:
             requests=sum(window.requests for window in windows),
             service_time=service_time,
             response_time=service_time,  # in a closed loop a request is due when it is sent
+            service_time_max_ns=max_ns,
+            response_time_max_ns=max_ns,
         )
 
 

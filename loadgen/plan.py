@@ -64,6 +64,8 @@ class Window(Message, frozen=True):
     requests: int
     service_time: str  # HdrHistogram V2, zlib, base64: as in a .hlog line
     response_time: str
+    service_time_max_ns: int | None = None  # exact: the encoded text knows the bucket only
+    response_time_max_ns: int | None = None
 
 
 class Ended(Message, frozen=True):

@@ -36,6 +36,16 @@ class Window(Protocol):
         ...
 
     @property
+    def service_time_max_ns(self) -> int | None:
+        """Its exact maximum; None: only the bucket is known."""
+        ...
+
+    @property
+    def response_time_max_ns(self) -> int | None:
+        """Its exact maximum; None: only the bucket is known."""
+        ...
+
+    @property
     def service_time(self) -> str:
         """Encoded histogram."""
         ...
@@ -94,8 +104,10 @@ def _interval_lines(window: Window, origin_ns: int) -> list[str]:
     start_s = (window.start_ns - origin_ns) / 1e9
     length_s = window.length_ns / 1e9
     lines = []
-    for tag, text in zip(TAGS, (window.service_time, window.response_time), strict=True):
-        maximum_ms = Histogram.decode(text).max / _NS_PER_MS
+    service = (window.service_time, window.service_time_max_ns)
+    response = (window.response_time, window.response_time_max_ns)
+    for tag, (text, max_ns) in zip(TAGS, (service, response), strict=True):
+        maximum_ms = Histogram.decode(text, max_ns).max / _NS_PER_MS
         lines.append(f"Tag={tag},{start_s:.3f},{length_s:.3f},{maximum_ms:.6f},{text}")
     return lines
 

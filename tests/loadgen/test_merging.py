@@ -80,6 +80,7 @@ def test_engine_that_served_nobody_does_not_hide_the_slowest() -> None:
 def test_windows_merge_by_adding_counts() -> None:
     """The merged histogram is that of all values; a second that only one engine has is kept."""
     first, second = merge_windows([PART, OTHER], from_ns=SECOND_NS // 2)
+    assert (first.service_time_max_ns, second.response_time_max_ns) == (7_000_000, 8)
     assert first.service_time == window([10, 20, 3_000_000, 5, 7_000_000]).service_time
     assert first.response_time == first.service_time
     assert (first.requests, second.requests) == (5, 1)

@@ -43,6 +43,8 @@ class Window(NamedTuple):
     length_ns: int
     service_time: str
     response_time: str
+    service_time_max_ns: int | None = None
+    response_time_max_ns: int | None = None
 
 
 class MadeUp(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
@@ -82,3 +83,13 @@ def test_a_missing_file_is_a_storage_error(tmp_path: Path) -> None:
     """The message names the path and the cause."""
     with pytest.raises(StorageError, match=r"cannot read .*none\.hlog: No such file"):
         hlog.read(tmp_path / "none.hlog")
+
+
+def test_the_exact_maximum_survives(tmp_path: Path) -> None:
+    """The encoded text knows the bucket only; the line's maximum column keeps the value."""
+    values = Histogram()
+    values.add(np.array([7_000_001], dtype=np.int64))
+    path = tmp_path / "x.hlog"
+    text = values.encode()
+    path.write_bytes(hlog.render([Window(0, 10**9, text, text, 7_000_001, 7_000_001)], STARTED))
+    assert {i.histogram.max for i in hlog.read(path)} == {7_000_001}

@@ -11,15 +11,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, TypeAlias
 
 import pytest
+
+Running: TypeAlias = tuple[subprocess.Popen[bytes], dict[str, Any], IO[bytes], IO[str]]
 
 SERVERS = [sys.executable, "-m", "netbench.servers"]
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any], int, Any]]:
+def serving(*arguments: str) -> Iterator[Running]:
     """A server with its READY facts, the descriptor whose end stops it, and the report."""
     reading, writing = os.pipe()
     stop_reading, stop_writing = os.pipe()

@@ -1,0 +1,123 @@
+"""`netbench load`: the generator alone, against a server that is not ours."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netbench.harness import spec, units
+from netbench.harness.address import Target, parse_target, require_loopback
+from netbench.harness.commands import options
+from netbench.harness.errors import EXIT_FAILED, TrialFailed
+
+if TYPE_CHECKING:
+    from netbench.harness.facts import Facts
+    from netbench.results.records import Run, Trial
+
+
+@click.command("load")
+@click.argument("target", metavar="PROTOCOL://HOST:PORT")
+@options.load_options
+@click.option("--seed", type=units.SEED, help="Seed of the payload.")
+@options.public_option
+@options.json_option
+@options.quiet_option
+def command(target: str, public: bool, as_json: bool, quiet: bool, **given: Any) -> int:
+    """Drive a server that runs already, ours or not; nothing is stored.
+
+    \b
+    netbench load echo://127.0.0.1:8000 -c 100 -d 5s
+    """
+    from netbench.harness.commands.run_command import print_document, remark
+
+    found = parse_target(target)
+    found = found._replace(address=require_loopback(found.address, public))
+    cell = _cell(found, given)
+    spec.check_cell(cell)
+    spec.check_host(cell)
+    run, trial = _measure(cell, found)
+    if as_json:
+        print_document(run, [trial])
+    else:
+        _print_table(run, trial)
+    if not quiet:
+        remark(run, [trial], as_json)
+    return EXIT_FAILED if trial.verdict == "failed" else 0
+
+
+def _cell(target: Target, given: dict[str, Any]) -> spec.Cell:
+    seed = given.pop("seed")
+    return spec.Cell(
+        model=str(target.address),
+        protocol=target.protocol,
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        **given,
+    )
+
+
+def _measure(cell: spec.Cell, target: Target) -> tuple[Run, Trial]:
+    from netbench.harness import cores, host, record
+    from netbench.harness.facts import Facts
+    from netbench.harness.measurement import Measurement
+    from netbench.results.records import Run
+    from netbench.results.store import new_run_id
+
+    placement = cores.choose(cell.processes)
+    facts = Facts(
+        id="001-load",
+        started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        cell=cell,
+        round=1,
+        placement=placement,
+        seen=Measurement(),
+    )
+    _drive(facts, target)
+    run = Run(
+        id=new_run_id(),
+        started=facts.started,
+        finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        status="complete",
+        command=["netbench", *sys.argv[1:]],
+        seed=cell.seed,
+        rounds=1,
+        models=[cell.model],
+        environment=host.environment(placement) | {"server_cores": None},
+        warnings=host.warnings(),
+    )
+    return run, record.trial(facts)
+
+
+def _drive(facts: Facts, target: Target) -> None:
+    """Fill in what was seen; a server that fails is a result, a signal is not."""
+    from netbench.harness.child import kill_all
+    from netbench.harness.generator_process import GeneratorProcess
+    from netbench.harness.measurement import Driver, Stranger
+    from netbench.harness.trial import plan_for
+    from netbench.harness.watch import Watch
+
+    with Watch(kill_all) as watch, tempfile.TemporaryDirectory(prefix="netbench-") as folder:
+        generator = GeneratorProcess(Path(folder) / "generator.log")
+        try:
+            driver = Driver(generator, Stranger(), watch, facts.placement.all)
+            facts.seen = driver.seen
+            driver.drive(plan_for(facts.cell, target.address, facts.placement.generator))
+        except TrialFailed as failure:
+            facts.failure = str(failure)
+        finally:
+            generator.let_go(watch)
+            generator.close()
+
+
+def _print_table(run: Run, trial: Trial) -> None:
+    from rich.console import Console
+
+    from netbench.results.summary import summarise
+    from netbench.results.table import print_table
+
+    print_table(Console(), summarise(run, [trial]))

@@ -1,0 +1,78 @@
+"""Options that several sub-commands share, each written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from netbench.harness import units
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def load_options(function: Function) -> Function:
+    """Add what describes a closed loop: connections, durations, processes, sizes."""
+    for option in reversed(_LOAD):
+        function = option(function)
+    return function
+
+
+def _option(*names: str, **settings: Any) -> Callable[[Function], Function]:
+    return click.option(*names, show_default="default" in settings, **settings)
+
+
+_LOAD = (
+    _option(
+        "-c", "--connections", type=units.COUNT, default="64", help="Connections open at once."
+    ),
+    _option(
+        "-d", "--duration", "duration_s", type=units.DURATION, default="2s", help="Measured time."
+    ),
+    _option("-t", "--processes", type=units.COUNT, default="1", help="Generator processes."),
+    _option("--size", "size_bytes", type=units.SIZE, default="64", help="Payload of a request."),
+    _option(
+        "--warmup",
+        "warmup_s",
+        type=units.DURATION_OR_NONE,
+        default="0.5s",
+        help="Time before the measurement; its replies do not count.",
+    ),
+    _option(
+        "--timeout",
+        "timeout_s",
+        type=units.DURATION,
+        default="10s",
+        help="How long a request may take; beyond it counts as an error.",
+    ),
+)
+
+protocol_option = _option("--protocol", default="echo", help="What travels.")
+workload_option = _option(
+    "--workload", default="echo", help="What a request makes the server do: echo, sleep:10ms, …"
+)
+framing_option = click.option(
+    "--framing",
+    type=click.Choice(["raw", "message"]),
+    help="Echo a byte stream, or messages of --size bytes.  "
+    "[default: raw for the workload echo, else message]",
+)
+public_option = click.option(
+    "--public", is_flag=True, help="Allow an address that is not of this machine alone."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document on stdout, nothing else."
+)
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr."
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(),
+    default="netbench-results",
+    envvar="NETBENCH_RESULTS",
+    show_default=True,
+    show_envvar=True,
+    help="Where runs are kept.",
+)

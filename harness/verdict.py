@@ -1,0 +1,170 @@
+"""What limited a trial: a pure function from evidence to a verdict and one sentence.
+
+The first verdict that applies wins, in the order failed, generator, starved, unsteady, network,
+server, load. This file knows thresholds and words; it measures nothing. Shares are 0 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from netbench.harness.steadiness import Drift
+from netbench.results.records import Verdict
+
+STANDSTILL_NS = 20_000_000
+SCHEDULE_LAG_NS = 1_000_000
+GENERATOR_FULL = 0.90
+SERVER_FULL = 0.95
+GAP_NS = 1_000_000_000
+LITTLE_SHARE = 0.05
+OTHERS_SHARE = 0.20
+ERROR_SHARE = 0.01
+WRONG_ANSWERS = ("wrong_payload", "truncated", "excess", "protocol")
+NOT_THE_SERVERS = ("timeout", "connect_timeout", "no_descriptors", "no_ports")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a verdict looks at; None where it was not measured."""
+
+    failure: str | None = None  # why the trial failed before it was over
+    requests: int = 0
+    sent: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
+    connections: int = 1
+    connected: int = 1
+    connections_served: int = 1
+    duration_ns: int = 1
+    median_service_ns: int | None = None
+    median_response_ns: int | None = None
+    mean_response_ns: float | None = None  # of verified replies
+    longest_response_ns: float | None = None  # of verified replies
+    in_flight: float | None = None  # requests out, averaged over time
+    longest_open_gap_ns: int = 0  # oldest request without a reply at the end
+    standstill_ns: int = 0
+    schedule_lag_p99_ns: int | None = None  # open loop only
+    generator_share: float | None = None  # of one core, the busiest process
+    busy_share: float | None = None  # of the server
+    others_share: float | None = None  # of our cores, used by neither side
+    drift: Drift | None = None
+    loopback: bool = True
+    network: str | None = None  # what was seen of the path, when it was the limit
+
+
+def _failed(seen: Evidence) -> str | None:
+    if seen.failure is not None:
+        return seen.failure
+    wrong = {name: seen.errors[name] for name in WRONG_ANSWERS if seen.errors.get(name)}
+    if wrong:
+        return f"the server answered wrongly: {_listed(wrong)}"
+    if seen.sent == 0:
+        return "the generator sent no request within the window"
+    if seen.requests == 0:
+        return f"the server hung: no reply to any of {seen.sent} requests ({_listed(seen.errors)})"
+    broken = {name: n for name, n in seen.errors.items() if name not in NOT_THE_SERVERS and n}
+    if sum(broken.values()) > ERROR_SHARE * seen.sent:
+        return f"{sum(broken.values())} of {seen.sent} requests failed: {_listed(broken)}"
+    return None
+
+
+def _generator(seen: Evidence) -> str | None:
+    if seen.standstill_ns > STANDSTILL_NS:
+        return f"the generator's loop stood still for {_ms(seen.standstill_ns)}"
+    lag = seen.schedule_lag_p99_ns
+    if lag is not None and lag > max(SCHEDULE_LAG_NS, (seen.median_response_ns or 0) / 10):
+        return f"the generator sent late: schedule lag p99 {_ms(lag)}"
+    share = seen.generator_share
+    if share is None or share < GENERATOR_FULL:
+        return None
+    if seen.busy_share is not None and seen.busy_share >= SERVER_FULL:
+        return None
+    server = "" if seen.busy_share is None else f", the server {seen.busy_share:.0%}"
+    return f"the busiest generator process used {share:.0%} of its core{server}: it was the limit"
+
+
+def _starved(seen: Evidence) -> str | None:
+    if seen.connected < seen.connections:
+        missing = seen.connections - seen.connected
+        return f"{missing} of {seen.connections} connections could not be established in time"
+    if seen.longest_open_gap_ns >= max(GAP_NS, 10 * (seen.median_service_ns or 0)):
+        return (
+            f"a connection waited {_ms(seen.longest_open_gap_ns)} for a reply until the end; "
+            f"{seen.connections_served} of {seen.connections} connections were served"
+        )
+    served = in_service(seen)
+    if served is None or seen.in_flight is None:
+        return None
+    # A request that straddles a border of the window is seen by one side of N = X*R only; at worst
+    # every connection has one as long as the longest.
+    border = (seen.longest_response_ns or 0) / seen.duration_ns
+    if abs(seen.in_flight - served) <= (LITTLE_SHARE + border) * seen.connections:
+        return None
+    return (
+        f"{seen.in_flight:.0f} requests were out, but only {served:.1f} at a time took part (N = "
+        f"X·R); {seen.connections_served} of {seen.connections} connections were served"
+    )
+
+
+def in_service(seen: Evidence) -> float | None:
+    """Return X·R: how many requests were out at a time among those that got a reply."""
+    if seen.mean_response_ns is None:
+        return None
+    return seen.requests * seen.mean_response_ns / seen.duration_ns
+
+
+def _unsteady(seen: Evidence) -> str | None:
+    if seen.others_share is not None and seen.others_share > OTHERS_SHARE:
+        return f"others used {seen.others_share:.0%} of the cores while measuring"
+    if seen.drift is not None and seen.drift.unsteady:
+        drift = seen.drift
+        return (
+            f"throughput drifted: the first {drift.truncated} of {drift.batches} batches differ "
+            f"by {drift.change:+.0%} from the rest; a longer --warmup may help"
+        )
+    return None
+
+
+def _network(seen: Evidence) -> str | None:
+    return None if seen.loopback else seen.network
+
+
+def _server(seen: Evidence) -> str | None:
+    if seen.busy_share is not None and seen.busy_share >= SERVER_FULL:
+        return f"the server used {seen.busy_share:.0%} of the CPU that it could use"
+    return None
+
+
+def _load(seen: Evidence) -> str | None:
+    served = "all that was asked for was served"
+    if seen.busy_share is None:
+        return f"{served}; the generator was not at its limit, the server's side is not known"
+    return f"{served} and neither side was at its limit (server {seen.busy_share:.0%} busy)"
+
+
+_ORDER: tuple[tuple[Verdict, Callable[[Evidence], str | None]], ...] = (
+    ("failed", _failed),
+    ("generator", _generator),
+    ("starved", _starved),
+    ("unsteady", _unsteady),
+    ("network", _network),
+    ("server", _server),
+    ("load", _load),
+)
+
+
+def judge(seen: Evidence) -> tuple[Verdict, str]:
+    """Return the first verdict that applies and the sentence that says why."""
+    for verdict, applies in _ORDER:
+        reason = applies(seen)
+        if reason is not None:
+            return verdict, reason
+    raise AssertionError("`load` always applies")
+
+
+def _listed(errors: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} x {name}" for name, count in sorted(errors.items())) or "no error"
+
+
+def _ms(duration_ns: float) -> str:
+    return f"{duration_ns / 1e6:.3g} ms" if duration_ns < 1e9 else f"{duration_ns / 1e9:.3g} s"

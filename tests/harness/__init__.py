@@ -1,0 +1,1 @@
+"""Tests of `harness/`; a package so that they can share `support`."""

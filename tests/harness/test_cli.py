@@ -1,0 +1,224 @@
+"""The command line: what it refuses, with which words and which exit code. Nothing is measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netbench.harness import cli
+from netbench.servers import registry
+from netbench.servers.api import Model
+
+RUN = ["run", "--model", "selectors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run"], "--model"),
+        (["run", "--model", "selektors"], "did you mean 'selectors'"),
+        (["run", "--model", "memory"], "floor"),
+        (["run", "--model", ","], "name a model"),
+        ([*RUN, "-c", "0"], "must be at least 1"),
+        ([*RUN, "-c", "-5"], "must be at least 1"),
+        ([*RUN, "-d", "-1s"], "must be more than 0"),
+        ([*RUN, "-d", "0"], "must be more than 0"),
+        ([*RUN, "-d", "soon"], "write it like"),
+        ([*RUN, "--warmup", "-1ms"], "must be at least 0"),
+        ([*RUN, "--size", "0"], "must be at least 1"),
+        ([*RUN, "--rounds", "0"], "must be at least 1"),
+        ([*RUN, "-t", "0"], "must be at least 1"),
+        ([*RUN, "-t", "9", "-c", "8"], "use -t 8"),
+        ([*RUN, "--timeout", "0"], "must be more than 0"),
+        ([*RUN, "--workload", "slep:1ms"], "did you mean 'sleep'"),
+        ([*RUN, "--workload", "sleep"], "sleep:10ms"),
+        ([*RUN, "--workload", "sleep:1ms", "--framing", "raw"], "--framing message"),
+        ([*RUN, "--protocol", "ecko"], "did you mean 'echo'"),
+        ([*RUN, "--pool", "10"], "--pool has no effect"),
+        (["run", "--model", "selectors:select", "-c", "1000"], "use at most -c 992"),
+        ([*RUN, "-c", "60k"], "connections"),
+        (["rum"], "rum"),
+        (["load"], "Missing argument"),
+        (["load", "127.0.0.1:80"], "echo://127.0.0.1:8000"),
+        (["load", "echo://192.0.2.1:80"], "--public"),
+        (["load", "ecko://127.0.0.1:80"], "did you mean 'echo'"),
+        (["load", "echo://127.0.0.1:80", "-c", "0"], "must be at least 1"),
+        (["serve", "--model", "tri"], "did you mean 'trio'"),
+        (["serve", "--model", "trio", "--bind", "0.0.0.0:0"], "--public"),
+        (["serve", "--model", "trio", "--bind", "8000"], "127.0.0.1:8000"),
+        (["serve", "--model", "trio", "--pool", "3"], "--pool has no effect"),
+        (["serve", "--model", "trio", "--size", "8"], "--framing message"),
+        (["serve", "--model", "memory"], "floor"),
+        (["check", "selektors"], "did you mean 'selectors'"),
+    ],
+)
+def test_usage_errors(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each is one message that names cause and next step, exit code 2, and nothing is made."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(arguments) == 2
+    printed = capsys.readouterr()
+    assert words in " ".join(printed.err.split())
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_library_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that cannot run here, when named, is a usage error with the package."""
+
+    def load(name: str) -> Model:
+        raise registry.Unavailable(f"{name} needs uvloop: python -m pip install uvloop")
+
+    monkeypatch.setattr(registry, "load", load)
+    assert cli.run(["run", "--model", "uvloop"]) == 2
+    assert "python -m pip install uvloop" in capsys.readouterr().err
+
+
+def test_descriptor_limit_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """More connections than the hard limit allows: the limit, what fits, how to raise it."""
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 500));"
+        "from netbench.harness.cli import main; main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *RUN, "-c", "1k", "--results", str(tmp_path / "results")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "the hard limit is 500: use at most -c 436" in done.stderr
+    assert "ulimit -Hn" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("place", ["file/results", "missing/results"])
+def test_unusable_results_folder(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A results folder that cannot be made is told with its path, before anything runs."""
+    (tmp_path / "file").write_text("")
+    assert cli.run([*RUN, "--results", str(tmp_path / place)]) == 2
+    printed = capsys.readouterr()
+    assert str(tmp_path / place) in printed.err
+    assert "--results" in printed.err
+    assert printed.out == ""
+
+
+def test_unwritable_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without the right to write is told likewise; root may write anywhere, but /proc."""
+    place = Path("/proc/netbench-results")
+    assert cli.run([*RUN, "--results", str(place)]) == 2
+    printed = capsys.readouterr()
+    assert str(place) in printed.err
+    assert "Traceback" not in printed.err
+    assert not place.exists()
+
+
+def test_help_is_light() -> None:
+    """--help imports neither numpy nor matplotlib nor scipy, and no model's library."""
+    script = (
+        "import sys; from netbench.harness.cli import run; run(sys.argv[1:]);"
+        "print(sorted({'numpy', 'matplotlib', 'scipy', 'trio', 'uvloop'} & set(sys.modules)))"
+    )
+    for arguments in (["--help"], ["run", "--help"], ["load", "-h"], ["-V"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout.endswith("\n[]\n"), done.stdout
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each sub-command has a help text with an exit code of 0."""
+    for name in cli.COMMANDS:
+        assert cli.run([name, "--help"]) == 0
+        assert f"netbench {name}" in capsys.readouterr().out
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    """Models with variants but without the floor, workloads, protocols: name and one line each."""
+    assert cli.run(["list", "models"]) == 0
+    models = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert {"iterative", "threads", "asyncio:protocol", "uvloop", "trio"} <= models.keys()
+    assert "memory" not in models
+    assert all(len(line.split()) > 2 for line in models.values())
+    assert cli.run(["list", "workloads"]) == 0
+    assert "burn-nogil" in capsys.readouterr().out
+    assert cli.run(["list", "protocols"]) == 0
+    assert capsys.readouterr().out.startswith("echo ")
+
+
+def test_list_says_why_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that cannot run here is listed with the reason."""
+    entry = registry.Entry("gevent", "greenlets", "needs gevent: python -m pip install gevent")
+    monkeypatch.setattr(registry, "models_here", lambda variants: [entry])
+    assert cli.run(["list", "models"]) == 0
+    assert "pip install gevent" in capsys.readouterr().out
+
+
+def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty or missing results folder has no runs, which is no error."""
+    assert cli.run(["list", "runs", "--results", str(tmp_path / "none")]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "no runs" in printed.err
+
+
+def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """The schema of --json can be read by any tool, and has the names that scripts rely on."""
+    assert cli.run(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"schema", "run", "trials"} <= schema["$defs"]["Document"]["properties"].keys()
+    assert "verdict" in schema["$defs"]["Trial"]["properties"]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """-V prints the version."""
+    assert cli.run(["-V"]) == 0
+    assert capsys.readouterr().out.startswith("netbench 0.")
+
+
+def test_reader_that_leaves_is_no_error() -> None:
+    """`netbench schema | head -1`: no traceback when the reader has gone."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "netbench", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert errors == b""
+
+
+def test_interrupt_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while still checking the request exits 130 without a traceback."""
+
+    def interrupted(name: str) -> Model:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the signal did not come")
+
+    monkeypatch.setattr(registry, "load", interrupted)
+    assert cli.run(RUN) == 130

@@ -21,6 +21,7 @@ from netbench.servers.api import (
     BROADCAST_BYTES,
     FLUSH_BYTES,
     LINGER_S,
+    NOTHING,
     READ_BYTES,
     Block,
     Broadcast,
@@ -84,6 +85,11 @@ class Loop:
         return left_s if longest_s is None else min(left_s, longest_s)
 
 
+def discard(data: bytes, /) -> Step:
+    """What stands in for `receive` once Close was said."""
+    return NOTHING
+
+
 class Peer:
     """One connection: its socket, its protocol, and what could not be sent yet."""
 
@@ -111,20 +117,11 @@ class Peer:
         self.gone = False
         self.events = READ
         loop.peers.add(self)
-        loop.selector.register(sock, READ, self.ready)
+        loop.selector.register(sock, READ, self.read)
         self.settle(self.connection.open())
 
-    def ready(self, mask: int) -> None:
-        """The selector's callback: bytes have come, or there is room for some."""
-        if mask & READ:
-            self.read()
-        if mask & WRITE and not self.gone:
-            data, self.pending = self.pending, b""
-            self.write(data)
-            self.settle((b"", ()))
-
-    def read(self) -> bool:
-        """Take one read's worth and answer it; False: nothing was there, or the input has ended."""
+    def read(self, mask: int = READ) -> bool:
+        """The selector's callback: take one read's worth and answer it; False: there was none."""
         try:
             data = self.recv(READ_BYTES)
         except BlockingIOError:
@@ -132,13 +129,9 @@ class Peer:
         except OSError:
             self.drop("resets")
             return False
-        if self.lingering:
-            if not data:
-                self.drop()
-            return False
         if not data:
             self.ended = True
-            self.settle(self.connection.eof())
+            self.settle(NOTHING if self.closing else self.connection.eof())
             return False
         out, jobs = self.receive(data)
         if out:
@@ -147,6 +140,12 @@ class Peer:
         if jobs or connection.wake != self.wake or not connection.hungry:
             self.settle((b"", jobs))
         return True
+
+    def room(self, mask: int) -> None:
+        """The selector's callback: the kernel takes bytes again."""
+        data, self.pending = self.pending, b""
+        self.write(data)
+        self.settle(NOTHING)
 
     def write(self, data: bytes) -> None:
         """Send what the kernel takes at once; what it does not take waits, and reading with it."""
@@ -214,11 +213,10 @@ class Peer:
 
     def look_after(self) -> None:
         """After every step but the plainest: close, end, set the timer anew, read or wait."""
-        if self.closing and not self.pending and not self.lingering:
-            self.linger()
-        elif self.ended and not self.jobs and not self.pending:
+        if self.ended and not self.pending and (self.closing or not self.jobs):
             self.drop()
-            return
+        elif self.closing and not self.pending and not self.lingering:
+            self.linger()
         elif self.connection.wake != self.wake:
             self.wake = self.connection.wake
             self.alarm += 1
@@ -241,23 +239,23 @@ class Peer:
             wanted |= READ
         if wanted == self.events or self.gone:
             return
+        callback = self.room if self.pending else self.read  # never both: see above
         if not wanted:
             self.loop.selector.unregister(self.sock)
         elif not self.events:
-            self.loop.selector.register(self.sock, wanted, self.ready)
+            self.loop.selector.register(self.sock, wanted, callback)
         else:
-            self.loop.selector.modify(self.sock, wanted, self.ready)
+            self.loop.selector.modify(self.sock, wanted, callback)
         self.events = wanted
 
     def linger(self) -> None:
         """Shut down writing and discard input for a while, or a reset would overtake the reply."""
         self.lingering = True
+        self.receive = discard
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self.drop("resets")
-        if self.ended:
-            self.drop()
         self.loop.call_after(LINGER_S, self.drop)
 
     def stop(self) -> None:

@@ -80,7 +80,7 @@ class Peer:
 
     __slots__ = (
         *("alarm", "closing", "connection", "ended", "fed", "hall", "jobs", "linger", "nursery"),
-        *("stream", "turn", "unsent", "wake"),
+        *("sending", "stream", "turn", "unsent", "wake"),
     )
 
     def __init__(
@@ -91,7 +91,8 @@ class Peer:
         self.hall = hall
         self.nursery = nursery
         self.jobs = 0  # effects that are out
-        self.turn = trio.Lock()  # two tasks must not send at once
+        self.sending = False
+        self.turn = trio.lowlevel.ParkingLot()  # two tasks must not send at once
         self.unsent = 0  # bytes that wait for the turn or for the kernel
         self.fed: trio.Event | None = None  # the reader waits for the appetite
         self.wake: float | None = None  # what the running timer was set to
@@ -131,13 +132,17 @@ class Peer:
     async def send(self, data: bytes) -> None:
         """Send all of it, and with us reading waits, until the kernel has taken it."""
         self.unsent += len(data)
+        while self.sending:  # a trio.Lock would cost a turn of the scheduler even when it is free
+            await self.turn.park()
+        self.sending = True
         try:
-            async with self.turn:
-                await self.stream.send_all(data)
+            await self.stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise Dropped from error
         finally:
             self.unsent -= len(data)
+            self.sending = False
+            self.turn.unpark()
 
     async def settle(self, step: Step) -> None:
         """Send a step's bytes and start its jobs."""

@@ -63,7 +63,7 @@ def cpu_us_per_request(pid: int, port: int, connections: int, seconds: float) ->
         assert client.stdout is not None
         marks = [(json.loads(line), telemetry.usage(pid).cpu_ns) for line in client.stdout]
     (_, before_ns), (figures, after_ns) = marks
-    return float(after_ns - before_ns) / 1000 / figures["requests"]
+    return (after_ns - before_ns) / 1000 / int(figures["requests"])
 
 
 def measure(model: str, pairs: int, connections: int, seconds: float) -> tuple[str, bool]:

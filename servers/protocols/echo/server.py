@@ -40,9 +40,12 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 class RawEcho:
     """The byte stream goes back as it comes."""
 
-    __slots__ = ()
-    hungry = True
-    wake: float | None = None
+    # Slots: models look at both after every read, and the interpreter is quickest with a slot.
+    __slots__ = ("hungry", "wake")
+
+    def __init__(self) -> None:
+        self.hungry = True
+        self.wake: float | None = None
 
     def open(self) -> Step:
         """Say nothing: the client speaks first."""
@@ -87,11 +90,12 @@ class MessageEcho:
         "_size",
         "_waiting",
         "hungry",
+        "wake",
     )
-    wake: float | None = None
 
     def __init__(self, handler: Handler, size: int) -> None:
         self.hungry = True
+        self.wake: float | None = None
         self._handler = handler
         self._size = size
         self._input = bytearray()  # messages not yet begun

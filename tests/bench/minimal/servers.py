@@ -14,15 +14,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from typing import Any, TypeAlias
 
 import trio
 import uvloop
 
 READ_BYTES = 64 * 1024
 POOL = 16
+
+Server: TypeAlias = Callable[[socket.socket], None]
 
 
 def listen() -> socket.socket:
@@ -206,22 +209,25 @@ async def trio_serve(listener: socket.socket) -> None:
     await trio.serve_listeners(trio_stream, [doorway])
 
 
-def on(factory: Callable[[], asyncio.AbstractEventLoop], style: Callable[..., object]) -> Callable:  # type: ignore[type-arg]
+Style: TypeAlias = Callable[[socket.socket], Coroutine[Any, Any, None]]
+
+
+def on(factory: Callable[[], asyncio.AbstractEventLoop], style: Style) -> Server:
     def serve(listener: socket.socket) -> None:
         with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(style(listener))  # type: ignore[arg-type]
+            runner.run(style(listener))
 
     return serve
 
 
-STYLES = {
+STYLES: dict[str, Style] = {
     "": asyncio_streams,
     ":protocol": partial(asyncio_protocol, factory=Echo),
     ":buffered": partial(asyncio_protocol, factory=BufferedEcho),
     ":sock": asyncio_sock,
 }
 
-SERVERS: dict[str, Callable[[socket.socket], None]] = {
+SERVERS: dict[str, Server] = {
     "iterative": iterative,
     "threads": threads,
     "threads:pool": threads_pool,
@@ -230,7 +236,7 @@ SERVERS: dict[str, Callable[[socket.socket], None]] = {
     "selectors": partial(loop, selector_class=selectors.EpollSelector),
     "selectors:poll": partial(loop, selector_class=selectors.PollSelector),
     "selectors:select": partial(loop, selector_class=selectors.SelectSelector),
-    "trio": partial(trio.run, trio_serve),
+    "trio": lambda listener: trio.run(trio_serve, listener),
     **{f"asyncio{name}": on(asyncio.new_event_loop, style) for name, style in STYLES.items()},
     **{f"uvloop{name}": on(uvloop.new_event_loop, style) for name, style in STYLES.items()},
 }

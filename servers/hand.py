@@ -18,7 +18,7 @@ Say: TypeAlias = Callable[[str, Mapping[str, object]], None]
 def by_hand(options: argparse.Namespace) -> Iterator[tuple[int, Say]]:
     """The stop descriptor and what reports READY and FINAL.
 
-    Without --stop-fd, Ctrl-C and SIGTERM end the other side of a pipe of our own; without
+    Without --stop-fd, Ctrl-C and SIGTERM make a descriptor of our own readable; without
     --report-fd, people read where it listens and how to try it.
     """
     say = _to_people if options.report_fd is None else _to_descriptor(options.report_fd)
@@ -27,21 +27,11 @@ def by_hand(options: argparse.Namespace) -> Iterator[tuple[int, Say]]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield options.stop_fd, say
         return
-    reading, writing = os.pipe()
+    # Not a pipe: forked children would hold copies of its other end, and EOF would never come.
+    stop_fd = os.eventfd(0)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _close_once(writing))
-    try:
-        yield reading, say
-    finally:
-        _close_once(writing)
-        os.close(reading)
-
-
-def _close_once(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError:  # a second Ctrl-C
-        pass
+        signal.signal(number, lambda *_: os.eventfd_write(stop_fd, 1))
+    yield stop_fd, say
 
 
 def _to_descriptor(fd: int) -> Say:

@@ -1,9 +1,28 @@
-"""What all tests share: how hypothesis behaves on slow, noisy machines."""
+"""What all tests share: a place to run netbench in, and hypothesis on slow, noisy machines."""
 
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from .place import Place
 
 # No deadline: a noisy neighbour must not fail a test. Derandomised: a red run can be repeated.
 settings.register_profile(
     "netbench", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("netbench")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A fresh place in which, at the end, no process is left."""
+    place = Place(tmp_path)
+    yield place
+    left = place.processes()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []

@@ -6,6 +6,12 @@ are welcome and one FINAL line when all is over, on --report-fd (serve) or stand
 
 from __future__ import annotations
 
+# ruff: noqa: E402
+import signal
+
+# Before the slow imports: Ctrl-C during them ends the process, without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
 import os
@@ -13,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from netbench.servers import registry
 from netbench.servers.api import (
@@ -21,13 +27,16 @@ from netbench.servers.api import (
     Site,
     calibrate,
     die_with_parent,
+    parse_address,
     parse_bytes,
     parse_count,
 )
 from netbench.servers.assembly import Assembly
 from netbench.servers.facts import final_facts, ready_facts
 from netbench.servers.hand import by_hand
-from netbench.servers.listen import CannotListen, listen, parse_address
+from netbench.servers.listen import CannotListen, listen
+
+Made = TypeVar("Made")
 
 DEFAULT_BACKLOG = 4096  # the kernel caps it at net.core.somaxconn; what it became is read back
 
@@ -37,23 +46,21 @@ def main() -> None:
     options = _parser().parse_args()
     if options.cores:
         os.sched_setaffinity(0, options.cores)
-    try:
-        options.command(options)
-    except (registry.UnknownName, registry.Unavailable, CannotListen, ValueError) as error:
-        _refuse(str(error))
+    options.command(options)
 
 
 def serve(options: argparse.Namespace) -> None:
     """Serve until the stop descriptor ends, or by hand until Ctrl-C."""
     if options.parent is not None:
         die_with_parent(options.parent)
-    model = registry.load(options.model)
+    model = _made(lambda: registry.load(options.model))
     if not model.sockets:
         _refuse(f"{model.name} is the floor: it has no sockets, hence nothing to serve")
     if options.pool and not model.pooled:
         _refuse(f"--pool has no effect on {model.name}: it has no pool")
-    connect = _assembly(options)
-    listener = listen(*parse_address(options.bind), options.backlog, options.congestion)
+    connect = _made(lambda: _assembly(options))
+    host, port = _made(lambda: parse_address(options.bind))
+    listener = _made(lambda: listen(host, port, options.backlog, options.congestion))
     with by_hand(options) as (stop_fd, say):
         site = Site(
             stop_fd=stop_fd,
@@ -75,7 +82,7 @@ def floor(options: argparse.Namespace) -> None:
     size, times = options.size, options.times
     request = b"x" * size
     site = Site(stop_fd=-1, backlog=0, report=lambda facts: None, script=(request, times))
-    connect = _assembly(options)
+    connect = _made(lambda: _assembly(options))
     before_ns = time.process_time_ns()
     model.serve(None, connect, site)  # type: ignore[arg-type]  # no socket is needed
     spent_ns = time.process_time_ns() - before_ns
@@ -85,6 +92,18 @@ def floor(options: argparse.Namespace) -> None:
 def measure_burn(options: argparse.Namespace) -> None:
     """Print how many rounds of each kind of burning one millisecond holds."""
     print(json.dumps(calibrate()._asdict()))
+
+
+def _made(make: Callable[[], Made]) -> Made:
+    """What `make` returns; what is wrong with its input ends the program with one line.
+
+    Only what is made of arguments goes through here: an error of a model or a handler that runs is
+    a failure of the server, with its traceback.
+    """
+    try:
+        return make()
+    except (registry.UnknownName, registry.Unavailable, CannotListen, ValueError) as error:
+        _refuse(str(error))
 
 
 def _assembly(options: argparse.Namespace) -> Assembly:

@@ -5,24 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 
-from netbench.servers.api import parse_count
-
 TCP_CONGESTION = 13  # <netinet/tcp.h>; accepted sockets inherit it, as they do TCP_NODELAY
 
 
 class CannotListen(Exception):
     """The address cannot be had; the message says why and what to do."""
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of "127.0.0.1:8000" or "[::1]:0". ValueError says how to write it."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or (":" in host and not host.startswith("[")):
-        raise ValueError(f"{text!r} is not an address; write it like 127.0.0.1:8000 or [::1]:0")
-    number = parse_count(port)
-    if not 0 <= number < 65536:
-        raise ValueError(f"{number} is not a port; ports go from 0 (any free one) to 65535")
-    return host.strip("[]"), number
 
 
 def listen(host: str, port: int, backlog: int, congestion: str | None) -> socket.socket:

@@ -10,6 +10,11 @@ from hypothesis import HealthCheck, settings
 
 from .place import Place
 
+# Whoever started pytest may ignore these (nohup does, and shells do in the background), and what
+# we test would inherit that and never see them.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # No deadline: a noisy neighbour must not fail a test. Derandomised: a red run can be repeated.
 settings.register_profile(
     "netbench", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

@@ -39,6 +39,7 @@ from netbench.servers.api.site import (
     die_with_parent,
 )
 from netbench.servers.api.units import (
+    parse_address,
     parse_bytes,
     parse_count,
     parse_duration_s,
@@ -81,6 +82,7 @@ __all__ = [
     "burn",
     "calibrate",
     "die_with_parent",
+    "parse_address",
     "parse_bytes",
     "parse_count",
     "parse_duration_s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import threading
 from collections import Counter
@@ -48,8 +49,17 @@ class Counters:
                 self.refused[reason] += 1
 
     def dump(self) -> bytes:
-        """One line that a forked child writes to its parent; under PIPE_BUF, hence atomic."""
-        return json.dumps(self.asdict(), separators=(",", ":")).encode()[:4000] + b"\n"
+        """One line that a forked child writes to its parent; within PIPE_BUF, hence atomic.
+
+        The rarest reasons of refusals are left out where they do not fit.
+        """
+        report = self.asdict()
+        for kept in range(len(self.refused), -1, -1):
+            report["refused"] = dict(self.refused.most_common(kept))
+            line = json.dumps(report, separators=(",", ":")).encode() + b"\n"
+            if len(line) <= select.PIPE_BUF:
+                break
+        return line
 
     def absorb(self, lines: bytes) -> None:
         """Add what children dumped."""

@@ -1,4 +1,4 @@
-"""Durations, counts and sizes as people write them: 10ms, 64KiB, 10k."""
+"""Durations, counts, sizes and addresses as people write them: 10ms, 10k, 64KiB, [::1]:0."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def parse_bytes(text: str) -> int:
     """Bytes of "64", "64KiB" or "1MB". ValueError says how to write it."""
     number, unit = _split(text, _BYTES, "64 or 64KiB")
     return _whole(number * unit, text)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of "127.0.0.1:8000" or "[::1]:0". ValueError says how to write it."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or (":" in host and not host.startswith("[")):
+        raise ValueError(f"{text!r} is not an address; write it like 127.0.0.1:8000 or [::1]:0")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{port!r} is not a port; ports go from 0 (any free one) to 65535")
+    return host.strip("[]"), int(port)
 
 
 def _whole(value: float, text: str) -> int:

@@ -9,7 +9,6 @@ by uvicorn, aiohttp, asyncpg and the `websockets` library.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from functools import partial
 from typing import Any, cast
 
 from netbench.servers.api import (
+    ACCEPT_PAUSE_S,
     BROADCAST_BYTES,
     LINGER_S,
     NOTHING,
@@ -38,7 +38,6 @@ from netbench.servers.api import (
 
 OVERDUE = -1.0  # equals no `wake`: what tick() left is set anew and counts from now
 STOP_TURNS = 16  # turns of the loop that a stopping server gives to what has already arrived
-OUT_OF_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Hall:
@@ -67,12 +66,8 @@ class Hall:
         self.deserted.set()
 
     def mishap(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What asyncio reports instead of raising; running out of descriptors is survived."""
-        error = context.get("exception") or RuntimeError(context["message"])
-        if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
-            self.site.counters.count("accept_errors")
-        else:
-            self.fail(error)
+        """What asyncio reports instead of raising."""
+        self.fail(context.get("exception") or RuntimeError(context["message"]))
 
     def broadcast(self, data: bytes) -> None:
         """Send to everyone; whoever has too much waiting already is dropped."""
@@ -113,8 +108,8 @@ class Peer(asyncio.BaseProtocol):
     """One connection: its transport, its protocol, and the jobs that are out."""
 
     __slots__ = (
-        *("alarm", "closing", "connection", "ended", "flushes", "full", "gone", "hall", "jobs"),
-        *("reading", "receive", "transport", "wake", "write"),
+        *("abort", "alarm", "closing", "connection", "ended", "flushes", "full", "gone", "hall"),
+        *("jobs", "reading", "receive", "transport", "unsent", "wake", "write"),
     )
 
     def __init__(self, connect: Connect, hall: Hall) -> None:
@@ -135,6 +130,8 @@ class Peer(asyncio.BaseProtocol):
         """The loop's callback: accepted."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
         self.write = self.transport.write
+        self.abort = self.transport.abort
+        self.unsent = self.transport.get_write_buffer_size  # bytes that it still holds
         self.hall.peers.add(self)
         self.hall.site.counters.count("accepted")
         self.settle(self.connection.open())
@@ -166,8 +163,7 @@ class Peer(asyncio.BaseProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The loop's callback: all is over; jobs that are out are forgotten."""
         self.gone = True
-        if self.alarm is not None:
-            self.alarm.cancel()
+        self.set_alarm(None, self.abort)
         if error is not None:
             self.hall.site.counters.count("resets")
         self.hall.leave(self)
@@ -242,16 +238,18 @@ class Peer(asyncio.BaseProtocol):
 
     def read(self, wanted: bool) -> None:
         """Go on reading, or pause."""
-        if wanted != self.reading and not self.transport.is_closing():
+        transport = self.transport
+        if wanted != self.reading and not transport.is_closing():
             self.reading = wanted
-            (self.transport.resume_reading if wanted else self.transport.pause_reading)()
+            (transport.resume_reading if wanted else transport.pause_reading)()
 
     def set_alarm(self, seconds: float | None, callback: Callable[[], None]) -> None:
         """Replace the running timer."""
         self.wake = seconds
         if self.alarm is not None:
             self.alarm.cancel()
-        self.alarm = None if seconds is None else self.hall.loop.call_later(seconds, callback)
+        if seconds is not None:
+            self.alarm = self.hall.loop.call_later(seconds, callback)
 
     def tick(self) -> None:
         """The timer's callback: the wake has come."""
@@ -277,14 +275,6 @@ class Peer(asyncio.BaseProtocol):
             except OSError:  # the peer has reset meanwhile
                 self.abort()
 
-    def abort(self) -> None:
-        """Close at once, whatever is unsent."""
-        self.transport.abort()
-
-    def unsent(self) -> int:
-        """Bytes that the transport still holds."""
-        return self.transport.get_write_buffer_size()
-
     def has_work(self) -> bool:
         """Whether jobs are out or bytes unsent."""
         return (self.jobs > 0 and not self.closing) or self.unsent() > 0
@@ -297,17 +287,39 @@ class Streaming(Peer, asyncio.Protocol):
     data_received = Peer.received
 
 
+async def accept(
+    listener: socket.socket, connect: Connect, hall: Hall, peer_class: type[Peer]
+) -> None:
+    """Make a protocol object for each connection; out of descriptors, pause."""
+    # Not by create_server: out of descriptors, CPython 3.11's fails `backlog` times in a row.
+    make = cast(Callable[[], asyncio.Protocol], partial(peer_class, connect, hall))
+    tasks = set()
+    while True:
+        try:
+            sock, _ = await hall.loop.sock_accept(listener)
+        except ConnectionAbortedError:  # the peer gave up before its turn
+            continue
+        except OSError:
+            hall.site.counters.count("accept_errors")
+            await asyncio.sleep(ACCEPT_PAUSE_S)
+            continue
+        task = hall.loop.create_task(hall.loop.connect_accepted_socket(make, sock))
+        tasks.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(tasks.discard)
+
+
 async def main(
     listener: socket.socket, connect: Connect, site: Site, peer_class: type[Peer]
 ) -> None:
-    """Accept until the stop; every connection gets a protocol object of its own."""
+    """Accept until the stop."""
     hall = Hall(site)
-    server = await hall.loop.create_server(
-        partial(peer_class, connect, hall), sock=listener, backlog=site.backlog
-    )
+    listener.setblocking(False)
+    accepting = hall.loop.create_task(accept(listener, connect, hall, peer_class))
     site.ready({"loop": f"{type(hall.loop).__module__}.{type(hall.loop).__qualname__}"})
     await hall.end.wait()
-    server.close()
+    accepting.cancel()
+    await asyncio.wait([accepting])
+    listener.close()
     await hall.dismiss()
     if hall.failures:
         raise hall.failures[0]

@@ -162,6 +162,17 @@ class Family:
         self.reading, self.writing = os.pipe()  # what children counted
         os.set_blocking(self.reading, False)
 
+    def adopt(self, pid: int) -> int:
+        """Watch a child; OSError, and no child, when there is no descriptor left to watch it."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+        self.pids[pidfd] = pid
+        return pidfd
+
     def reap(self, pidfd: int, site: Site) -> None:
         """Wait for one child, or its CPU time is lost to the accounts; its failure is ours."""
         pid = self.pids.pop(pidfd)
@@ -208,9 +219,7 @@ def fork(
                 status = attend(sock, connect, site, family.writing)
             finally:
                 os._exit(status)
-        pidfd = os.pidfd_open(pid)
-        family.pids[pidfd] = pid
-        return pidfd
+        return family.adopt(pid)
     except OSError:
         pause_accepting(site)
         return None

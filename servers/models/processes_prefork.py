@@ -81,9 +81,7 @@ def fork(listener: socket.socket, connect: Connect, site: Site, family: Family) 
                 status = attend(listener, connect, site, family.writing)
             finally:
                 os._exit(status)
-        pidfd = os.pidfd_open(pid)
-        family.pids[pidfd] = pid
-        return pidfd
+        return family.adopt(pid)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 

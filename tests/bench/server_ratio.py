@@ -28,7 +28,8 @@ from netbench.servers import registry
 
 BAR = 1.10
 MINIMAL = Path(__file__).parent / "minimal"
-SERVER_CORE, CLIENT_CORE = "1", "0"
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE, CLIENT_CORE = str(CORES[-1]), str(CORES[0])
 
 
 @contextmanager

@@ -142,9 +142,9 @@ def test_payload_names_its_connection() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"size_bytes": 0}, "size_bytes is 0"),
-        ({"size_bytes": 2**40}, "size_bytes is 1099511627776"),
-        ({"size_bytes": "64"}, "size_bytes is '64'"),
+        ({"size_bytes": 0}, "64 MiB, not 0"),
+        ({"size_bytes": 2**40}, "64 MiB, not 1099511627776"),
+        ({"size_bytes": "64"}, "64 MiB, not '64'"),
         ({"size": 64}, "no option 'size'; it has size_bytes"),
     ],
 )

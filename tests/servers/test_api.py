@@ -85,6 +85,9 @@ def test_a_dump_is_written_at_once() -> None:
     for number in range(1000):
         counters.close(f"reason {number}")
     assert len(counters.dump()) <= select.PIPE_BUF
+    parent = Counters()
+    parent.absorb(counters.dump())
+    assert parent.refused
 
 
 def test_burning_is_an_amount_of_cpu_time() -> None:

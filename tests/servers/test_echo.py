@@ -22,7 +22,8 @@ from netbench.servers.api import (
     Sleep,
     Step,
 )
-from netbench.servers.protocols.echo.server import MAX_MESSAGE_BYTES, PROTOCOL
+from netbench.servers.protocols.echo import MAX_MESSAGE_BYTES
+from netbench.servers.protocols.echo.server import PROTOCOL
 
 NAP = Sleep(0.25)
 
@@ -206,6 +207,7 @@ def test_half_close_leaves_what_is_due() -> None:
         ({"framing": "message", "size_bytes": 0}, "size"),
         ({"framing": "message", "size_bytes": "64"}, "size"),
         ({"framing": "message", "size_bytes": MAX_MESSAGE_BYTES + 1}, "64 MiB"),
+        ({"framing": "raw", "size_bytes": MAX_MESSAGE_BYTES + 1}, "64 MiB"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, int | str], word: str) -> None:

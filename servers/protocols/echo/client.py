@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from netbench.servers.api import Outcome
+from netbench.servers.protocols.echo import checked_size_bytes
 
 DEFAULT_SIZE_BYTES = 64
-LARGEST_SIZE_BYTES = 64 * 1024 * 1024
 
 
 class EchoClient:
@@ -85,10 +85,7 @@ def size_of(options: Mapping[str, int | str]) -> int:
     unknown = sorted(set(options) - {"size_bytes", "framing"})
     if unknown:
         raise ValueError(f"echo knows no option {unknown[0]!r}; it has size_bytes and framing")
-    size = options.get("size_bytes", DEFAULT_SIZE_BYTES)
-    if not isinstance(size, int) or not 1 <= size <= LARGEST_SIZE_BYTES:
-        raise ValueError(f"size_bytes is {size!r}; echo takes 1 to {LARGEST_SIZE_BYTES}")
-    return size
+    return checked_size_bytes(options.get("size_bytes", DEFAULT_SIZE_BYTES))
 
 
 def make_payload(size_bytes: int, index: int, seed: int) -> bytes:

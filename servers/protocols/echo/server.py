@@ -29,12 +29,12 @@ from netbench.servers.api import (
     ServerHalf,
     Step,
 )
+from netbench.servers.protocols.echo import checked_size_bytes
 
 Running: TypeAlias = Generator[Effect | bytes, None, bytes]
 
 CLOSE = (Job(Close()),)
 FLUSH = (Job(Flush()),)
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 class RawEcho:
@@ -207,21 +207,18 @@ class MessageEcho:
 
 
 def build(handler: Handler, options: Mapping[str, int | str]) -> Callable[[], Connection]:
-    """Options: `framing` ("raw" or "message", default raw) and, for messages, `size_bytes`.
+    """Options: `framing` ("raw" or "message", default raw) and `size_bytes`, needed for messages.
 
-    ValueError names a wrong option. Raw echo has no messages, hence no use for the handler.
+    ValueError names a wrong option. Raw echo has no messages, hence no use for the handler; the
+    size that its client will use is checked all the same.
     """
     framing = options.get("framing", "raw")
-    if framing == "raw":
-        return RawEcho
-    if framing != "message":
+    if framing not in ("raw", "message"):
         raise ValueError(f"echo has the framings raw and message, not {framing!r}")
-    size = options.get("size_bytes")
-    if not isinstance(size, int) or not 1 <= size <= MAX_MESSAGE_BYTES:
-        raise ValueError(
-            f"messages need a size from 1 byte to {MAX_MESSAGE_BYTES // 2**20} MiB, not {size!r}"
-        )
-    return partial(MessageEcho, handler, size)
+    if framing == "raw":
+        checked_size_bytes(options.get("size_bytes", 1))
+        return RawEcho
+    return partial(MessageEcho, handler, checked_size_bytes(options.get("size_bytes", 0)))
 
 
 PROTOCOL = ServerHalf(

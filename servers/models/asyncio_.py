@@ -95,7 +95,7 @@ class Peer:
 
     __slots__ = (
         *("alarm", "closing", "connection", "ended", "fed", "hall", "reader", "task", "tasks"),
-        *("wake", "writer"),
+        *("unsent", "wake", "writer"),
     )
 
     def __init__(
@@ -107,6 +107,7 @@ class Peer:
     ) -> None:
         self.reader = reader
         self.writer = writer
+        self.unsent = writer.transport.get_write_buffer_size  # bytes that it still holds
         self.connection = connect()
         self.hall = hall
         self.task = cast("asyncio.Task[None]", asyncio.current_task())
@@ -120,6 +121,7 @@ class Peer:
     async def run(self) -> None:
         """Receive and answer until the input has ended and everything due was sent."""
         connection, receive, read = self.connection, self.connection.receive, self.reader.read
+        write, drain = self.writer.write, self.writer.drain
         await self.settle(connection.open())
         while True:
             try:
@@ -132,7 +134,11 @@ class Peer:
                 continue
             out, jobs = receive(data)
             if out:
-                await self.send(out)
+                try:
+                    write(out)
+                    await drain()
+                except OSError as error:
+                    raise Dropped from error
             if jobs or connection.wake != self.wake:
                 await self.settle((b"", jobs))
             while not connection.hungry and not self.closing:
@@ -247,10 +253,6 @@ class Peer:
     def abort(self) -> None:
         """Close at once, whatever is unsent."""
         self.writer.transport.abort()
-
-    def unsent(self) -> int:
-        """Bytes that the transport still holds."""
-        return self.writer.transport.get_write_buffer_size()
 
     def has_work(self) -> bool:
         """Whether jobs are out or bytes unsent."""

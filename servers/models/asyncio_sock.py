@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
@@ -93,8 +94,8 @@ class Peer:
     """One connection: its socket, its protocol, and the tasks that perform its jobs."""
 
     __slots__ = (
-        *("alarm", "closing", "connection", "ended", "fed", "hall", "sock", "task", "tasks"),
-        *("turn", "unsent", "wake"),
+        *("alarm", "closing", "connection", "ended", "fed", "hall", "sending", "sock"),
+        *("task", "tasks", "turns", "unsent", "wake"),
     )
 
     def __init__(self, sock: socket.socket, connect: Connect, hall: Hall) -> None:
@@ -103,7 +104,8 @@ class Peer:
         self.hall = hall
         self.task = cast("asyncio.Task[None]", asyncio.current_task())
         self.tasks: set[asyncio.Task[None]] = set()  # jobs that are out
-        self.turn = asyncio.Lock()  # two tasks that send must not mix their bytes
+        self.sending = False
+        self.turns: deque[asyncio.Future[None]] = deque()  # two tasks must not mix their bytes
         self.unsent = 0  # bytes that wait for the turn or for the kernel
         self.fed: asyncio.Future[None] | None = None  # the reader waits for the appetite
         self.wake: float | None = None  # what the running timer was set to
@@ -142,13 +144,27 @@ class Peer:
     async def send(self, data: bytes) -> None:
         """Send all of it, and with us reading waits, until the kernel has taken it."""
         self.unsent += len(data)
+        if self.sending:  # an asyncio.Lock would cost more than this even when it is free
+            turn = self.hall.loop.create_future()
+            self.turns.append(turn)
+            await turn
+        self.sending = True
         try:
-            async with self.turn:
-                await self.hall.loop.sock_sendall(self.sock, data)
+            await self.hall.loop.sock_sendall(self.sock, data)
         except OSError as error:
             raise Dropped from error
         finally:
             self.unsent -= len(data)
+            self.pass_turn()
+
+    def pass_turn(self) -> None:
+        """Let the next task send that has not been cancelled meanwhile."""
+        while self.turns:
+            turn = self.turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.sending = False
 
     async def settle(self, step: Step) -> None:
         """Send a step's bytes and start its jobs."""

@@ -142,7 +142,8 @@ class Peer:
         finally:
             self.unsent -= len(data)
             self.sending = False
-            self.turn.unpark()
+            if self.unsent:  # somebody waits
+                self.turn.unpark()
 
     async def settle(self, step: Step) -> None:
         """Send a step's bytes and start its jobs."""

@@ -11,8 +11,8 @@ import socket
 from typing import NamedTuple
 
 from netbench.harness.errors import SpecError
+from netbench.servers import api
 
-_HOST_PORT = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d+)")
 _TARGET = re.compile(r"(?P<protocol>[a-z0-9]+)://(?P<rest>[^/]+)/?")
 
 
@@ -35,13 +35,10 @@ class Target(NamedTuple):
 
 def parse_address(text: str) -> Address:
     """Read `127.0.0.1:8000` or `[::1]:0`; raise SpecError."""
-    match = _HOST_PORT.fullmatch(text)
-    if match is None:
-        raise SpecError(f"{text!r} is no address: write 127.0.0.1:8000 or [::1]:8000")
-    port = int(match["port"])
-    if port > 65535:
-        raise SpecError(f"{text!r} has the port {port}, and ports end at 65535")
-    return Address(match["six"] or match["host"], port)
+    try:
+        return Address(*api.parse_address(text))
+    except ValueError as error:
+        raise SpecError(str(error)) from error
 
 
 def parse_target(text: str) -> Target:

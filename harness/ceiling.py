@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from netbench.harness import host
+from netbench.harness import evidence, host
 from netbench.harness.child import Child, Lines, describe_status
 from netbench.harness.cores import Placement
 from netbench.harness.errors import HarnessError
@@ -23,6 +23,7 @@ from netbench.harness.measurement import Driver, Stranger
 from netbench.harness.spec import Cell
 from netbench.harness.trial import plan_for
 from netbench.harness.watch import Watch, after, now_ns
+from netbench.loadgen.plan import Ended
 from netbench.results.records import Ceiling
 
 CEILING_S = 1.0
@@ -60,11 +61,23 @@ def measure_ceiling(cell: Cell, placement: Placement, watch: Watch, logs: Path) 
     finally:
         generator.close()
     assert seen.ended is not None
-    busiest_ns = max(seen.ended.cpu_ns)
+    return ceiling_of(cell, placement, seen.ended)
+
+
+def ceiling_of(cell: Cell, placement: Placement, ended: Ended) -> Ceiling:
+    """Return what the generator's cores can give: the rate over the share of the busiest one.
+
+    Where the trivial server runs on the same core there is nothing to scale up to: the rate as it
+    was measured is the ceiling.
+    """
+    rate_rps = ended.requests * 1e9 / max(1, ended.duration_ns)
+    share = max(evidence.core_shares(ended, placement.generator).values())
+    if share <= 0 or rate_rps <= 0:
+        raise YardstickError("the trivial server was sent nothing: is the machine overloaded?")
     return Ceiling(
-        requests_per_second=seen.ended.requests * 1e9 / seen.ended.duration_ns,
-        generator_cpu_share=busiest_ns / seen.ended.duration_ns,
-        ceiling_rps=seen.ended.requests * 1e9 / busiest_ns,
+        requests_per_second=rate_rps,
+        generator_cpu_share=share,
+        ceiling_rps=rate_rps if placement.shared else rate_rps / min(1.0, share),
         protocol=cell.protocol,
         size_bytes=cell.size_bytes,
         connections=cell.connections,

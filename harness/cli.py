@@ -1,89 +1,60 @@
-"""The command line: sub-commands loaded when they are called, errors turned into exit codes.
+"""Where `netbench` begins and ends: Ctrl-C is answered from here on, whatever is still loading.
 
-The only file that ends the process. Results go to standard output, everything else to standard
-error.
+The only file that ends the process. It imports nothing that takes time: click alone takes longer to
+load than people take to change their mind, and an interrupted import would be a traceback.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
+import os  # this and sys are there already: Python's own start needs them
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
 
-import click
+_INTERRUPTED = 130
+TYPE_CHECKING = False  # `typing` alone would take longer than all the rest of this file
 
-import netbench
-from netbench.harness.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, HarnessError
+try:
+    import signal
+except KeyboardInterrupt:  # the only moment without our handler
+    os._exit(_INTERRUPTED)
 
-COMMANDS = ("run", "load", "serve", "list", "check", "schema")
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class LazyGroup(click.Group):
-    """A group whose commands live in `commands/<name>_command.py` and are imported when used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return all names, in the order in which people need them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import one command; None for an unknown name, which click reports."""
-        if name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"netbench.harness.commands.{name}_command")
-        command: click.Command = module.command
-        return command
-
-
-@click.group(cls=LazyGroup, context_settings=CONTEXT)
-@click.version_option(netbench.__version__, "-V", "--version", message="netbench %(version)s")
-def cli() -> None:
-    """Measure which concurrency model a Python network service should use, and how sure that is.
-
-    Begin with: netbench run --model asyncio,threads
-    """
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+    from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored: nohup
+        signal.signal(signal.SIGINT, _leave)  # until a command has children and takes over
+    from netbench.harness.command_line import run
+
     code = run(arguments)
+    sys.exit(_flushed(code))
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """End at once: nothing was started and nothing written yet."""
+    try:
+        os.write(2, b"netbench: interrupted\n")
+    finally:
+        os._exit(_INTERRUPTED)
+
+
+def _flushed(code: int) -> int:
+    """Write what is still buffered; return the exit code, which a reader that left is no part of.
+
+    Whatever cannot be written goes to /dev/null, or Python would complain once more at its exit.
+    """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has gone, and Python would say so once more at its exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
-
-
-def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    try:
-        result = cli.main(arguments, prog_name="netbench", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return EXIT_USAGE
-    except HarnessError as error:
-        return _refuse(str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):  # before the run took the signals over
-        return _refuse("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        return 0  # somebody read only the first lines
     except OSError as error:
-        return _refuse(f"{error}; look at what the system says of it, then run again", EXIT_FAILED)
-    except Exception as error:
-        if not _is_of_results(error):
-            raise
-        return _refuse(str(error), EXIT_USAGE)
-    return result if isinstance(result, int) else 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return code
+        from netbench.harness.command_line import describe
 
-
-def _is_of_results(error: Exception) -> bool:
-    """Say whether it is a ResultsError, without importing the results for every command."""
-    module = sys.modules.get("netbench.results.errors")
-    return module is not None and isinstance(error, module.ResultsError)
-
-
-def _refuse(message: str, code: int) -> int:
-    click.echo(f"netbench: {message}", err=True)
+        if code == 0:  # else it was told already
+            print(f"netbench: {describe(error)}", file=sys.stderr)
+        return code or 1
     return code

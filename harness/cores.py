@@ -28,6 +28,11 @@ class Placement:
         """Every core that the trial uses."""
         return tuple(sorted({*self.server, *self.generator}))
 
+    @property
+    def shared(self) -> tuple[int, ...]:
+        """The cores that both sides run on: none, unless there is only one."""
+        return tuple(sorted({*self.server} & {*self.generator}))
+
 
 def available() -> tuple[int, ...]:
     """Return the cores that this process may use."""

@@ -28,6 +28,10 @@ class HostError(HarnessError):
     exit_code = EXIT_USAGE
 
 
+class RunFailed(HarnessError):
+    """Something was measured, but could not be stored or shown in full."""
+
+
 class Interrupted(HarnessError):
     """A signal asked us to stop; what was measured is kept."""
 

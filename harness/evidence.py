@@ -5,7 +5,10 @@ Knows how busy share, Little's law and the share of others are worked out; judge
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from netbench.harness import steadiness, telemetry
+from netbench.harness.cores import Placement
 from netbench.harness.facts import Facts
 from netbench.harness.verdict import Evidence
 from netbench.loadgen.plan import Ended
@@ -22,6 +25,7 @@ def collect(
     if ended is None:
         return Evidence(failure=facts.failure or "the trial did not reach its end")
     lag = ended.schedule_lag_ns
+    shares = core_shares(ended, facts.placement.generator)
     return Evidence(
         failure=facts.failure,
         requests=ended.requests,
@@ -29,8 +33,10 @@ def collect(
         errors=ended.errors,
         connections=cell.connections,
         connected=seen.connected.connections if seen.connected else 0,
+        connect_errors=connect_errors(facts),
         connections_served=sum(count > 0 for count in ended.per_connection),
         duration_ns=max(1, ended.duration_ns),
+        timeout_ns=round(cell.timeout_s * 1e9),
         median_service_ns=service.p50 if service else None,
         median_response_ns=response.p50 if response else None,
         mean_response_ns=_mean_of_replies_ns(ended, response, cell.timeout_s),
@@ -39,11 +45,60 @@ def collect(
         longest_open_gap_ns=max(ended.open_gaps_ns, default=0),
         standstill_ns=ended.standstill_ns,
         schedule_lag_p99_ns=lag["p99"] if lag else None,
-        generator_share=max(ended.cpu_ns, default=0) / max(1, ended.duration_ns),
+        generator_share=max(shares.values(), default=0.0),
+        generator_crowd=_crowd(ended, shares),
+        shared=_shared(facts.placement, shares, _server_rate(facts)),
         busy_share=busy,
         others_share=_others_share(facts),
         drift=steadiness.drift(ended.slices, SLICE_S, (service.p50 or 0) / 1e9 if service else 0),
     )
+
+
+def connect_errors(facts: Facts) -> dict[str, int]:
+    """Return class -> connections that could not be established, under names of their own.
+
+    They never became requests, so they must not be mistaken for some: `refused` is counted as
+    `connect_refused`.
+    """
+    connected = facts.seen.connected
+    errors = connected.errors if connected else {}
+    return {f"connect_{name.removeprefix('connect_')}": n for name, n in errors.items() if n}
+
+
+def core_shares(ended: Ended, cores: Sequence[int]) -> dict[int, float]:
+    """Return core -> the share of it that the generator's processes on it used together.
+
+    Process i runs on cores[i % len(cores)], as the plan says.
+    """
+    shares = dict.fromkeys(cores, 0.0)
+    for number, cpu_ns in enumerate(ended.cpu_ns):
+        shares[cores[number % len(cores)]] += cpu_ns / max(1, ended.duration_ns)
+    return shares
+
+
+def _crowd(ended: Ended, shares: Mapping[int, float]) -> int:
+    """Return how many processes the busiest core carries: the first ones carry most."""
+    busiest = list(shares).index(max(shares, key=lambda core: shares[core]))
+    return len(range(busiest, len(ended.cpu_ns), len(shares)))
+
+
+def _shared(
+    placement: Placement, shares: Mapping[int, float], server_rate: float | None
+) -> tuple[int, float] | None:
+    """Return the busiest core that both sides run on, and how busy they kept it together."""
+    common = placement.shared
+    if not common or server_rate is None:
+        return None
+    core = max(common, key=lambda each: shares[each])
+    return core, shares[core] + server_rate / len(placement.server)
+
+
+def _server_rate(facts: Facts) -> float | None:
+    """Return the server's CPU seconds per second; None when it is not ours."""
+    if facts.seen.usage is None:
+        return None
+    before, after = facts.seen.usage
+    return (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns)
 
 
 def _mean_of_replies_ns(
@@ -74,14 +129,13 @@ def _others_share(facts: Facts) -> float | None:
 
 def busy_share(facts: Facts) -> float | None:
     """Return server CPU / wall / min(its cores, its GILs), 0 to 1; its cores without a GIL."""
-    usage = facts.seen.usage
-    if usage is None or facts.ready is None:
+    usage, rate = facts.seen.usage, _server_rate(facts)
+    if usage is None or rate is None or facts.ready is None:
         return None
-    before, after = usage
     units = len(facts.placement.server)
     if facts.ready.get("gil", True):
-        units = min(units, _gils(after))
-    return (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns) / units
+        units = min(units, _gils(usage[1]))
+    return rate / units
 
 
 def _gils(usage: telemetry.Usage) -> int:

@@ -50,10 +50,12 @@ def raise_descriptor_limit(connections: int) -> int:
     needed = connections + OWN_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and needed > hard:
+        fits = hard - OWN_DESCRIPTORS
+        fewer = f"use at most -c {fits}, or " if fits > 0 else ""
         raise HostError(
-            f"{connections} connections need {needed} descriptors per process, and the hard limit "
-            f"is {hard}: use at most -c {hard - OWN_DESCRIPTORS}, or raise the limit (`ulimit -Hn`"
-            " as root, or nofile in /etc/security/limits.conf)"
+            f"{connections} connections need {needed} descriptors per process ({OWN_DESCRIPTORS} "
+            f"of them for netbench itself), and the hard limit is {hard}: {fewer}raise the limit "
+            "(`ulimit -Hn` as root, or nofile in /etc/security/limits.conf)"
         )
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -6,6 +6,7 @@ None.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ def trial(facts: Facts) -> Trial:
         verdict_reason=reason,
         throughput_rps=throughput,
         requests=ended.requests if ended else None,
-        errors=dict(ended.errors) if ended else {},
+        errors=_errors(facts),
         response_time_ns=response,
         service_time_ns=service,
         connect_time_ns=seen.connected.connect_ns if seen.connected else None,
@@ -62,6 +63,12 @@ def trial(facts: Facts) -> Trial:
         warnings=[*facts.warnings, *_steal_warning(facts)],
         log_tail=facts.log_tail if judged == "failed" else None,
     )
+
+
+def _errors(facts: Facts) -> dict[str, int]:
+    """Return class -> count: of requests, and of connections that could not be established."""
+    ended = facts.seen.ended
+    return dict(Counter(ended.errors if ended else {}) + Counter(evidence.connect_errors(facts)))
 
 
 def _server_cpu_s(facts: Facts) -> float | None:

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,9 @@ class ServerProcess:
         self.warnings: list[str] = []
         self.killed = False  # by us: its exit status says nothing
         self._tree: list[procfs.Stat] = []  # as last seen, for those that leave the session
-        self._folder = Path(tempfile.mkdtemp(prefix="netbench-"))  # what it leaves shows here
+        # What it leaves shows here. Beside the log: if we are killed it stays in the run's folder.
+        self._folder = log.with_suffix(".folder").resolve()
+        self._folder.mkdir()
         report_read, report_write = os.pipe()
         stop_read, self._stop_fd = os.pipe()
         self._report = Lines(report_read)

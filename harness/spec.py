@@ -13,6 +13,7 @@ from netbench.harness.errors import SpecError
 from netbench.servers import registry
 from netbench.servers.api import Calibration, Model
 
+MAX_TRIALS = 100_000  # of a run: days of measuring, and their order is held in memory
 MAX_CONNECTIONS_SPARE = 32  # descriptors that a server holds beside its connections
 _ANY_CALIBRATION = Calibration(1.0, 1.0)  # to parse a workload without measuring anything
 
@@ -69,9 +70,7 @@ def check_cell(cell: Cell) -> None:
         handler = registry.workload(cell.workload, _ANY_CALIBRATION)
         half = registry.protocol(cell.protocol)
         half.build(handler, {"framing": cell.framing, "size_bytes": cell.size_bytes})
-    except registry.UnknownName as error:
-        raise SpecError(str(error)) from error
-    except ValueError as error:
+    except (registry.UnknownName, ValueError) as error:
         raise SpecError(str(error)) from error
     if cell.processes > cell.connections:
         raise SpecError(
@@ -147,6 +146,15 @@ def pool_of(model: str, pool: int | None) -> int | None:
 def cell_for(template: Cell, model: str) -> Cell:
     """Return the cell of one model of a run."""
     return replace(template, model=model, pool=pool_of(model, template.pool))
+
+
+def check_rounds(rounds: int, models: int) -> None:
+    """Raise SpecError for a run that nobody would wait for."""
+    if rounds * models > MAX_TRIALS:
+        raise SpecError(
+            f"{rounds:,} rounds of {models} models are {rounds * models:,} trials, and a run holds "
+            f"at most {MAX_TRIALS:,}: use at most --rounds {MAX_TRIALS // models}"
+        )
 
 
 def check_host(template: Cell) -> int:

@@ -146,11 +146,15 @@ def is_alive(pid: int) -> bool:
 def other_share(
     before: Cores, after: Cores, ours_ns: int, which: tuple[int, ...] | None = None
 ) -> float | None:
-    """Return the share of our cores that neither the trial nor the harness used, 0 to 1."""
+    """Return the share of our cores that went to neither the trial nor the harness, 0 to 1.
+
+    Other processes used it, or the hypervisor took it: for the trial it is the same.
+    """
     count = len(which if which is not None else os.sched_getaffinity(0))
     whole_ns = (after.at_ns - before.at_ns) * count
     if whole_ns <= 0:
         return None
     harness_ns = after.harness_ns - before.harness_ns
-    other_ns = after.busy_ns - before.busy_ns - ours_ns - harness_ns
-    return min(1.0, max(0.0, other_ns / whole_ns))
+    stolen_ns = after.stolen_ns - before.stolen_ns
+    other_ns = max(0, after.busy_ns - before.busy_ns - ours_ns - harness_ns)
+    return min(1.0, (other_ns + stolen_ns) / whole_ns)

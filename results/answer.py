@@ -72,34 +72,44 @@ def _by_throughput(ranked: Sequence[Row]) -> str:
     rate = units.rate(best.throughput_rps or 0.0)
     if len(ranked) == 1:
         return f"{best.label} served {rate}, and no other model can be ranked by throughput."
-    second = ranked[1]
-    ratio = compare(best, second, summary.throughput)
-    if ratio is None or ratio.rounds < 2:
+    ratios = [compare(best, row, summary.throughput) for row in ranked[1:]]
+    compared = max((ratio.rounds for ratio in ratios if ratio), default=0)
+    if compared < statistics.MINIMUM_ROUNDS:
         return (
-            f"{best.label} came first with {rate}, but from one round no difference is claimed:"
-            " --rounds 6 may decide."
+            f"{best.label} came first with {rate}, but {_from_rounds(compared)} no difference is"
+            " claimed: --rounds 6 may decide."
         )
-    if statistics.claim(ratio) == "faster":
-        return (
-            f"{best.label} is the fastest: {_factor(ratio.ratio)} times the throughput of"
-            f" {second.label} {interval(ratio)}."
-        )
-    return _tied(ranked, ratio)
-
-
-def _tied(ranked: Sequence[Row], ratio: Ratio) -> str:
-    """The best, and all that follow it without a difference that can be claimed."""
-    tied = [ranked[0], ranked[1]]
-    for row in ranked[2:]:
-        other = compare(ranked[0], row, summary.throughput)
-        if other is None or statistics.claim(other) == "faster":
-            break
-        tied.append(row)
-    rate = units.rate(ranked[0].throughput_rps or 0.0)
+    tied = [pair for pair in zip(ranked[1:], ratios, strict=True) if not _is_clear(pair[1])]
+    if tied:
+        return _tied(best, tied)
+    assert ratios[0] is not None  # or it would not be clear
     return (
-        f"No difference is shown between {_names(tied)}, which lead with about {rate}:"
-        f" {tied[0].label} to {tied[1].label} is {_factor(ratio.ratio)} {interval(ratio)}."
+        f"{best.label} is the fastest: {_factor(ratios[0].ratio)} times the throughput of"
+        f" {ranked[1].label} {interval(ratios[0])}."
     )
+
+
+def _is_clear(ratio: Ratio | None) -> bool:
+    return ratio is not None and statistics.claim(ratio) == "faster"
+
+
+def _from_rounds(rounds: int) -> str:
+    """Why there is no claim."""
+    named = {0: "without a common round", 1: "from one round", 2: "from two rounds"}
+    return named[rounds]
+
+
+def _tied(best: Row, tied: Sequence[tuple[Row, Ratio | None]]) -> str:
+    """The best, and all ranked rows from which it is not told apart, wherever they stand."""
+    rate = units.rate(best.throughput_rps or 0.0)
+    sentence = (
+        f"No difference is shown between {_names([best, *(row for row, _ in tied)])}; {best.label}"
+        f" came first with {rate}"
+    )
+    row, ratio = tied[0]
+    if ratio is None:
+        return f"{sentence}."
+    return f"{sentence}, {_factor(ratio.ratio)} times {row.label} {interval(ratio)}."
 
 
 def _may_be_faster(best: Row, by_cpu: Sequence[Row]) -> list[str]:
@@ -127,17 +137,23 @@ def _by_cpu(rows: Sequence[Row]) -> str:
     if best.cpu_us_per_request is None or len(rows) == 1:
         return f"{start}."
     cost = f"{units.three(best.cpu_us_per_request)} {units.MICRO}"
-    ratio = compare(rows[1], best, summary.server_cpu)
-    if ratio is None or ratio.rounds < 2:
-        return f"{start}. {best.label} used the least server CPU per request, {cost}, in one round."
-    if statistics.claim(ratio) == "faster":
+    ratios = [compare(row, best, summary.server_cpu) for row in rows[1:]]
+    compared = max((ratio.rounds for ratio in ratios if ratio), default=0)
+    if compared < statistics.MINIMUM_ROUNDS:
         return (
-            f"{start}. {best.label} costs the least server CPU per request, {cost}:"
-            f" {rows[1].label} costs {_factor(ratio.ratio)} times as much {interval(ratio)}."
+            f"{start}. {best.label} used the least server CPU per request, {cost}, but"
+            f" {_from_rounds(compared)} no difference is claimed."
         )
+    tied = [row for row, ratio in zip(rows[1:], ratios, strict=True) if not _is_clear(ratio)]
+    if tied:
+        return (
+            f"{start}. In server CPU per request no difference is shown between"
+            f" {_names([best, *tied])}: {best.label} used {cost}."
+        )
+    assert ratios[0] is not None  # or it would not be clear
     return (
-        f"{start}. In server CPU per request no difference is shown between {best.label} and"
-        f" {rows[1].label}: ratio {_factor(ratio.ratio)} {interval(ratio)}."
+        f"{start}. {best.label} costs the least server CPU per request, {cost}:"
+        f" {rows[1].label} costs {_factor(ratios[0].ratio)} times as much {interval(ratios[0])}."
     )
 
 

@@ -35,10 +35,13 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_directory(path: Path) -> None:
-    """Create one folder whose parent exists; raises StorageError, also when it is there already."""
+def make_directory(path: Path, *, exist_ok: bool = False) -> None:
+    """Create one folder whose parent exists.
+
+    Raises StorageError, also when it is there already, unless `exist_ok`.
+    """
     with _translated("create", path):
-        path.mkdir()
+        path.mkdir(exist_ok=exist_ok)
         sync_directory(path.parent)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from netbench.results import summary, units
-from netbench.results.records import Trial
+from netbench.results.records import Run, Trial
 from netbench.results.summary import Row, Summary
 
 _NUMBER = re.compile(r"(?<![\w.:])\d[\d,]*(?:\.\d+)?")
@@ -59,8 +59,24 @@ def incidents(result: Summary) -> list[str]:
     if run.status == "interrupted":
         done = sum(len(row.trials) for row in result.rows)
         sentences.append(f"The run was interrupted after {units.plural(done, 'trial')}.")
-    warned = [w for row in result.rows for trial in row.trials for w in trial.warnings]
-    return sentences + [f"Warning: {w.rstrip('.')}." for w in dict.fromkeys(run.warnings + warned)]
+    trials = [trial for row in result.rows for trial in row.trials]
+    return sentences + [f"Warning: {text}." for text in warnings(run, trials)]
+
+
+def warnings(run: Run, trials: Sequence[Trial]) -> list[str]:
+    """Warnings of the run, then those of its trials: equal but for numbers becomes one.
+
+    A warning of several trials says of how many, and shows the range of its numbers.
+    """
+    groups: dict[str, list[str]] = {}
+    for trial in trials:
+        for text in trial.warnings:
+            groups.setdefault(_NUMBER.sub("0", text), []).append(text.rstrip("."))
+    joined = [
+        _joined(texts) + (f" ({len(texts)} of {len(trials)} trials)" if len(texts) > 1 else "")
+        for texts in groups.values()
+    ]
+    return list(dict.fromkeys([text.rstrip(".") for text in run.warnings] + joined))
 
 
 def setting(result: Summary) -> str:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 CONFIDENCE = 0.95
+MINIMUM_ROUNDS = 3  # two leave one degree of freedom: an interval too wide to be of use, or luck
 MINIMUM_EFFECT = 0.02  # a smaller difference is never claimed, however narrow the interval
 _INTERVAL_FROM = 5  # trials; with fewer the plain range says more than a t interval
 
@@ -80,10 +81,10 @@ def paired_ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
 def claim(ratio: Ratio, minimum_effect: float = MINIMUM_EFFECT) -> Claim:
     """What may be said of a ratio of throughputs.
 
-    A difference needs two rounds, an interval that excludes 1, and an effect beyond
+    A difference needs MINIMUM_ROUNDS, an interval that excludes 1, and an effect beyond
     `minimum_effect` (a share: 0.02 is 2 %).
     """
-    if ratio.rounds < 2:
+    if ratio.rounds < MINIMUM_ROUNDS:
         return "no difference shown"
     if ratio.low > 1 and ratio.ratio > 1 + minimum_effect:
         return "faster"

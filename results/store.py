@@ -61,7 +61,7 @@ class RunStore:
         """
         results = Path(results_dir)
         if not results.is_dir():
-            files.make_directory(results)
+            files.make_directory(results, exist_ok=True)  # another first run may be quicker
         store = cls(results / run.id, run)
         files.make_directory(store.path)
         files.make_directory(store.logs)

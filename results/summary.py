@@ -69,7 +69,7 @@ class Row:
     service_time_ns: Percentiles | None
     histogram: Histogram | None
     cpu_us_per_request: float | None
-    peak_memory_bytes: int | None
+    pss_bytes: int | None  # the largest of the trials used
     errors: dict[str, int]
     verdict: Verdict
     verdicts: dict[Verdict, int]  # verdict -> trials, worst first
@@ -146,9 +146,7 @@ def _row(label: str, trials: list[Trial], histograms: Mapping[str, Histogram]) -
         service_time_ns=_percentiles(used, histogram),
         histogram=histogram,
         cpu_us_per_request=_median_of(used, server_cpu),
-        peak_memory_bytes=max(
-            (t.server.pss_bytes for t in used if t.server.pss_bytes), default=None
-        ),
+        pss_bytes=max((t.server.pss_bytes for t in used if t.server.pss_bytes), default=None),
         errors=dict(errors),
         verdict=verdict,
         verdicts=_counts(trials),

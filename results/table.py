@@ -74,13 +74,16 @@ def _title(result: Summary) -> str:
 
 def _how_to_read(result: Summary, dropped: Sequence[_Column]) -> list[str]:
     notes = [_latency_note(result), _doubtful_note(result)]
-    if "range" not in {column.name for column in dropped}:
+    names = {column.name for column in dropped}
+    if "range" not in names:
         notes.append(_spread_note(result))
+    if "memory" not in names and any(row.pss_bytes for row in result.rows):
+        notes.append("Memory: PSS with all connections open, sampled beside the measurement.")
     if result.rows and not any(row.errors for row in result.rows):
         notes.append("No errors.")
     if dropped:
-        names = units.listing([column.name for column in reversed(dropped)])
-        notes.append(f"Not shown at this width: {names}; a wider terminal or --json has them.")
+        listed = units.listing([column.name for column in reversed(dropped)])
+        notes.append(f"Not shown at this width: {listed}; a wider terminal or --json has them.")
     return [note for note in notes if note]
 
 
@@ -157,7 +160,7 @@ def _columns(result: Summary) -> list[_Column]:
     columns += _latency_columns(result)
     columns += [
         _Column(f"CPU\n{units.MICRO}/req", "server CPU per request", 1, _cpu),
-        _Column("memory\nMiB", "peak memory", 6, _memory),
+        _Column("memory\nMiB", "memory", 6, _memory),
     ]
     if any(row.errors for row in result.rows):
         columns.append(_Column("errors", "errors", 1, _errors))
@@ -206,9 +209,7 @@ def _cpu(row: Row) -> str:
 
 
 def _memory(row: Row) -> str:
-    if row.peak_memory_bytes is None:
-        return _NOTHING
-    return units.three(row.peak_memory_bytes / 2**20)
+    return _NOTHING if row.pss_bytes is None else units.three(row.pss_bytes / 2**20)
 
 
 def _errors(row: Row) -> str:

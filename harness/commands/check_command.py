@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def command(model: str) -> int:
 
     MODEL is a name of `netbench list models`, or module:ATTRIBUTE of one that is being written.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the kit cleans up after itself
     failures = 0
     with closing(_results(model)) as results:
         for result in results:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from netbench.harness.commands import options
+from netbench.harness.errors import SpecError
 from netbench.servers import registry
 
 
@@ -40,6 +41,8 @@ def runs(results: str) -> None:
     """Show the stored runs, oldest first."""
     from netbench.results.store import list_runs
 
+    if Path(results).exists() and not Path(results).is_dir():
+        raise SpecError(f"{results} is no folder: name the one that runs were stored in")
     listing = list_runs(Path(results))
     for store in listing.stores:
         run = store.run

@@ -34,7 +34,7 @@ def command(target: str, public: bool, as_json: bool, quiet: bool, **given: Any)
     \b
     netbench load echo://127.0.0.1:8000 -c 100 -d 5s
     """
-    from netbench.harness.commands.run_command import print_document, remark
+    from netbench.harness.report import document_text, emit, remark, table_text
 
     found = parse_target(target)
     found = found._replace(address=require_loopback(found.address, public))
@@ -42,10 +42,7 @@ def command(target: str, public: bool, as_json: bool, quiet: bool, **given: Any)
     spec.check_cell(cell)
     spec.check_host(cell)
     run, trial = _measure(cell, found)
-    if as_json:
-        print_document(run, [trial])
-    else:
-        _print_table(run, trial)
+    emit(document_text(run, [trial]) if as_json else table_text(run, [trial]))
     if not quiet:
         remark(run, [trial], as_json)
     return EXIT_FAILED if trial.verdict == "failed" else 0
@@ -112,12 +109,3 @@ def _drive(facts: Facts, target: Target) -> None:
         finally:
             generator.let_go(watch)
             generator.close()
-
-
-def _print_table(run: Run, trial: Trial) -> None:
-    from rich.console import Console
-
-    from netbench.results.summary import summarise
-    from netbench.results.table import print_table
-
-    print_table(Console(), summarise(run, [trial]))

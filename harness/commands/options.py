@@ -67,9 +67,19 @@ json_option = click.option(
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr."
 )
+
+
+def _folder(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuse an empty name, which would mean the working directory to nobody but pathlib."""
+    if not value.strip():
+        raise click.BadParameter("name a folder, such as netbench-results", context, parameter)
+    return value
+
+
 results_option = click.option(
     "--results",
     type=click.Path(),
+    callback=_folder,
     default="netbench-results",
     envvar="NETBENCH_RESULTS",
     show_default=True,

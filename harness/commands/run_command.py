@@ -11,11 +11,10 @@ import click
 
 from netbench.harness import spec, units
 from netbench.harness.commands import options
-from netbench.harness.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from netbench.harness.errors import RunFailed
 
 if TYPE_CHECKING:
     from netbench.harness.orchestrator import Orchestrator, Request
-    from netbench.results.records import Run, Trial
 
 ROUNDS_OF_ONE = 3
 ROUNDS_OF_SEVERAL = 6  # the least with which a paired interval on the ratio is worth having
@@ -51,20 +50,7 @@ def command(**given: Any) -> int:
     netbench run --model asyncio,trio,threads -c 1k -d 5s
     netbench run --model all --workload sleep:10ms --rounds 1
     """
-    request = _request(given)
-    run, trials, where = _carry_out(request, given["quiet"] or given["as_json"], given["quiet"])
-    if given["as_json"]:
-        print_document(run, trials)
-    elif trials:
-        _print_table(run, trials, where)
-    if run.status == "complete":
-        _write_charts(run, trials, where)
-    if not given["quiet"]:
-        remark(run, trials, given["as_json"])
-    click.echo(str(where), err=given["as_json"])
-    if run.status == "interrupted":
-        return EXIT_INTERRUPTED
-    return EXIT_FAILED if any(trial.verdict == "failed" for trial in trials) else 0
+    return _carry_out(_request(given), given["as_json"], given["quiet"])
 
 
 def _request(given: dict[str, Any]) -> Request:
@@ -76,10 +62,12 @@ def _request(given: dict[str, Any]) -> Request:
     selection = spec.select_models(given["models"], template.connections)
     spec.check_pool(selection.models, template.pool)
     several = len(selection.models) > 1
+    rounds = given["rounds"] or (ROUNDS_OF_SEVERAL if several else ROUNDS_OF_ONE)
+    spec.check_rounds(rounds, len(selection.models))
     return Request(
         template=template,
         selection=selection,
-        rounds=given["rounds"] or (ROUNDS_OF_SEVERAL if several else ROUNDS_OF_ONE),
+        rounds=rounds,
         seed=template.seed,
         results=Path(given["results"]),
         command=["netbench", *sys.argv[1:]],
@@ -104,66 +92,35 @@ def _template(given: dict[str, Any]) -> spec.Cell:
     )
 
 
-def _carry_out(request: Request, silent: bool, quiet: bool) -> tuple[Run, list[Trial], Path]:
+def _carry_out(request: Request, as_json: bool, quiet: bool) -> int:
+    """Measure and report; signals are ours until the path of the results is printed."""
     from rich.console import Console
 
     from netbench.harness.child import kill_all
     from netbench.harness.orchestrator import Orchestrator
     from netbench.harness.progress import Progress
+    from netbench.harness.report import Report
     from netbench.harness.watch import Watch
+    from netbench.results.errors import ResultsError
 
     trial_s = OVERHEAD_S + request.template.warmup_s + request.template.duration_s
-    progress = Progress(Console(stderr=True), enabled=not silent, trial_s=trial_s)
+    progress = Progress(Console(stderr=True), enabled=not (quiet or as_json), trial_s=trial_s)
     with Watch(kill_all) as watch:
         orchestrator = Orchestrator(request, watch, progress)
-        if not quiet:
-            _announce(orchestrator)
-        watch.tick = progress.tick
-        with progress:
-            run = orchestrator.carry_out()
-    return run, orchestrator.store.trials(), orchestrator.store.path
+        report = Report(orchestrator.store, watch, as_json=as_json, quiet=quiet)
+        try:
+            if not quiet:
+                _announce(orchestrator)
+            watch.tick = progress.tick
+            with progress:
+                orchestrator.carry_out()
+            return report.show()
+        except ResultsError as error:  # the disk: what was stored before stays
+            raise RunFailed(str(error)) from error
+        finally:
+            report.path()
 
 
 def _announce(orchestrator: Orchestrator) -> None:
     for name, reason in orchestrator.run.skipped.items():
         click.echo(f"netbench: {name} is skipped: {reason}", err=True)
-
-
-def print_document(run: Run, trials: list[Trial]) -> None:
-    """Print the one document that `--json` promises on stdout."""
-    import msgspec
-
-    from netbench.results.records import Document
-
-    document = msgspec.json.encode(Document(run=run, trials=trials))
-    click.echo(msgspec.json.format(document, indent=2))
-
-
-def _print_table(run: Run, trials: list[Trial], where: Path) -> None:
-    from rich.console import Console
-
-    from netbench.results.store import RunStore
-    from netbench.results.summary import summarise
-    from netbench.results.table import print_table
-
-    histograms = RunStore.open(where).histograms(trials)
-    print_table(Console(), summarise(run, trials, histograms))
-
-
-def _write_charts(run: Run, trials: list[Trial], where: Path) -> None:
-    from netbench.results.charts import write_charts
-
-    write_charts(where, run, trials)
-
-
-def remark(run: Run, trials: list[Trial], as_json: bool) -> None:
-    """Say on stderr what stdout does not: warnings under --json, last words of failed servers."""
-    if as_json:
-        for warning in run.warnings:
-            click.echo(f"netbench: warning: {warning}", err=True)
-        for trial in trials:
-            for warning in trial.warnings:
-                click.echo(f"netbench: warning: {trial.id}: {warning}", err=True)
-    for trial in trials:
-        if trial.log_tail:
-            click.echo(f"netbench: the last lines of {trial.id}:\n{trial.log_tail}", err=True)

@@ -30,6 +30,7 @@ _PLOT_IN = 4.6  # height of a plot of lines
 _LINE_IN = 0.19  # height of a line of small print
 _NOTE_CHARACTERS = 128
 _CHARACTER_IN = 0.074  # mean width of one in names and remarks
+_SCALE_IN = 0.95  # left of a plot of lines: its label and numbers up to "100,000" or "0.0005"
 _MARK_EVERY = 24  # points of a line between two markers
 _INK, _PALE_INK, _GREY, _GRID = "#222222", "#666666", "#9a9a9a", "#e4e4e4"
 _STYLE: dict[Any, Any] = {  # matplotlib's own annotation of it differs between versions
@@ -64,14 +65,14 @@ def draw(chart: Chart, kind: str) -> bytes:
 
     picture = io.BytesIO()
     with rc_context(_STYLE):
-        figure = _figure(chart)
+        figure = figure_of(chart)
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         figure.savefig(picture, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
     return picture.getvalue()
 
 
-def _figure(chart: Chart) -> Figure:
-    """Title above, small print below, both of a fixed height; the plot takes the rest."""
+def figure_of(chart: Chart) -> Figure:
+    """Lay out a title above and small print below, both of fixed height; the plot has the rest."""
     from matplotlib.figure import Figure
 
     notes = [line for note in chart.notes for line in textwrap.wrap(note, _NOTE_CHARACTERS)]
@@ -102,7 +103,7 @@ def _margins(chart: Chart) -> tuple[float, float]:
     name_in = _CHARACTER_IN * max(map(len, labels), default=0)
     if chart.bars:
         return name_in + 0.3, _WIDTH_IN - 0.15
-    return 0.65, _WIDTH_IN - name_in - 0.7  # the stroke before a name in the legend
+    return _SCALE_IN, _WIDTH_IN - name_in - 0.7  # the stroke before a name in the legend
 
 
 def _draw_axes(axes: Axes, chart: Chart) -> None:

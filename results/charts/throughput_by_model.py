@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.results import remarks, units
+from netbench.results import answer, remarks, statistics, summary, units
 from netbench.results.charts.description import Axis, Bar, Chart, Emphasis
 from netbench.results.summary import Row, Summary
 
@@ -13,7 +13,7 @@ def throughput_by_model(result: Summary) -> Chart | None:
     if not rows:
         return None
     ordered = sorted(rows, key=lambda row: (_emphasis(row) == "greyed", -(row.throughput_rps or 0)))
-    best = max((r.throughput_rps or 0.0 for r in result.standing("ranked")), default=None)
+    best = next(iter(result.standing("ranked")), None)
     return Chart(
         name="throughput_by_model",
         title="Throughput by model",
@@ -25,7 +25,7 @@ def throughput_by_model(result: Summary) -> Chart | None:
     )
 
 
-def _bar(row: Row, best_rps: float | None) -> Bar:
+def _bar(row: Row, best: Row | None) -> Bar:
     rate_rps = row.throughput_rps or 0.0
     interval = row.throughput_spread
     return Bar(
@@ -36,7 +36,7 @@ def _bar(row: Row, best_rps: float | None) -> Bar:
         if interval
         else None,
         points=tuple((t.throughput_rps or 0.0) / 1e3 for t in row.used),
-        remark=_remark(row, rate_rps, best_rps),
+        remark=_remark(row, rate_rps, best),
         emphasis=_emphasis(row),
     )
 
@@ -47,15 +47,16 @@ def _emphasis(row: Row) -> Emphasis:
     return "at least" if row.at_least else "full"
 
 
-def _remark(row: Row, rate_rps: float, best_rps: float | None) -> str:
-    """The value, and the ratio to the best one where both may be compared."""
+def _remark(row: Row, rate_rps: float, best: Row | None) -> str:
+    """The value, and the ratio to the best row where that difference may be claimed."""
     if row.standing == "not ranked":
         return f"{units.rate(rate_rps)}, {row.verdict}"
     if row.at_least:
         return f"≥ {units.rate(rate_rps)}, generator-bound"
-    if best_rps is None or rate_rps == best_rps:
+    ratio = answer.compare(row, best, summary.throughput) if best else None
+    if ratio is None or statistics.claim(ratio) == "no difference shown":
         return units.rate(rate_rps)
-    return f"{units.rate(rate_rps)}, {rate_rps / best_rps:.2f} of best"
+    return f"{units.rate(rate_rps)}, {ratio.ratio:.2f} of best"
 
 
 def _notes(result: Summary, rows: list[Row]) -> list[str]:

@@ -48,7 +48,9 @@ class Server(Record, frozen=True, kw_only=True):
     capacity_rps: float | None = None  # throughput / busy share; None below 50 % busy
     floor_us_per_request: float | None = None  # CPU of the protocol code alone
     peak_rss_bytes: int | None = None  # sum of the high-water marks of the tree
-    pss_bytes: int | None = None  # sum over the tree, all connections open, outside the window
+    # Sum over the tree, all connections open: the larger of two samples, taken before and after
+    # the window. Memory that was used and given back in between does not show.
+    pss_bytes: int | None = None
     processes: int | None = None
     threads: int | None = None
     context_switches_voluntary: int | None = None
@@ -64,7 +66,7 @@ class Generator(Record, frozen=True, kw_only=True):
     cores: list[int] | None = None
     processes: int = 1
     cpu_us_per_request: float | None = None
-    cpu_share: float | None = None  # of one core, the busiest process
+    cpu_share: float | None = None  # of its busiest core, all its processes there together
     ceiling_rps: float | None = None
     schedule_lag_ns: dict[str, int] | None = None  # p50, p99, max; open loop only
     standstill_ns: int | None = None
@@ -113,6 +115,8 @@ class Trial(Record, frozen=True, kw_only=True):
     verdict_reason: str
     throughput_rps: float | None = None
     requests: int | None = None
+    # Class -> count. `connect_…`: connections that could not be established, which were never
+    # requests; everything else: requests that were sent and failed.
     errors: dict[str, int] = {}
     response_time_ns: Percentiles | None = None
     service_time_ns: Percentiles | None = None
@@ -122,7 +126,7 @@ class Trial(Record, frozen=True, kw_only=True):
     fairness: Fairness | None = None
     throughput_by_second_rps: list[float] | None = None
     slices: list[int] | None = None  # completions per 20 ms
-    other_cpu_share: float | None = None  # of our cores, used by neither side while measuring
+    other_cpu_share: float | None = None  # of our cores, used by neither side or stolen
     warnings: list[str] = []
     log_tail: str | None = None  # the server's last lines, when the trial failed
 
@@ -131,8 +135,8 @@ class Ceiling(Record, frozen=True, kw_only=True):
     """The most the generator can do here, measured against a trivial server in the same run."""
 
     requests_per_second: float
-    generator_cpu_share: float  # of the busiest process
-    ceiling_rps: float  # requests per CPU second of the busiest process, all processes together
+    generator_cpu_share: float  # of its busiest core, all its processes there together
+    ceiling_rps: float  # the rate / that share; the rate itself where both sides share the core
     protocol: str
     size_bytes: int
     connections: int

@@ -14,6 +14,7 @@ from netbench.harness.procfs import all_stats
 from netbench.harness.server_process import ServerCommand
 from netbench.harness.spec import Cell
 from netbench.harness.trial import Label, TrialRunner
+from netbench.harness.verdict import STANDSTILL_NS
 from netbench.harness.watch import Watch
 from netbench.results.records import Trial
 
@@ -63,3 +64,13 @@ def descriptors() -> set[str]:
         except FileNotFoundError:
             continue  # of the listing itself
     return found
+
+
+def stalled_or_starved(trial: Trial) -> bool:
+    """Whether a server that serves too few was found out, unless the generator itself stood still.
+
+    The latter comes first among verdicts, and happens on a machine that is too busy.
+    """
+    assert trial.generator.standstill_ns is not None
+    stalled = trial.generator.standstill_ns > STANDSTILL_NS
+    return trial.verdict == ("generator" if stalled else "starved")

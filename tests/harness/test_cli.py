@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from netbench.harness import cli
+from netbench.harness import command_line
 from netbench.servers import registry
 from netbench.servers.api import Model
 
@@ -43,6 +43,11 @@ RUN = ["run", "--model", "selectors"]
         ([*RUN, "--pool", "10"], "--pool has no effect"),
         (["run", "--model", "selectors:select", "-c", "1000"], "use at most -c 992"),
         ([*RUN, "-c", "60k"], "connections"),
+        ([*RUN, "--size", "100MiB"], "64 MiB"),
+        ([*RUN, "--results", ""], "name a folder"),
+        ([*RUN, "--rounds", "1G"], "at most --rounds 100000"),
+        (["run", "--model", "selectors,threads", "--rounds", "60k"], "at most --rounds 50000"),
+        (["list", "runs", "--results", __file__], "is no folder"),
         (["rum"], "rum"),
         (["load"], "Missing argument"),
         (["load", "127.0.0.1:80"], "echo://127.0.0.1:8000"),
@@ -67,7 +72,7 @@ def test_usage_errors(
 ) -> None:
     """Each is one message that names cause and next step, exit code 2, and nothing is made."""
     monkeypatch.chdir(tmp_path)
-    assert cli.run(arguments) == 2
+    assert command_line.run(arguments) == 2
     printed = capsys.readouterr()
     assert words in " ".join(printed.err.split())
     assert "Traceback" not in printed.err
@@ -84,14 +89,21 @@ def test_missing_library_says_what_to_install(
         raise registry.Unavailable(f"{name} needs uvloop: python -m pip install uvloop")
 
     monkeypatch.setattr(registry, "load", load)
-    assert cli.run(["run", "--model", "uvloop"]) == 2
+    assert command_line.run(["run", "--model", "uvloop"]) == 2
     assert "python -m pip install uvloop" in capsys.readouterr().err
 
 
-def test_descriptor_limit_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """More connections than the hard limit allows: the limit, what fits, how to raise it."""
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (500, "the hard limit is 500: use at most -c 436"),
+        (60, "the hard limit is 60: raise the limit"),
+    ],
+)
+def test_descriptor_limit_is_told(limit: int, words: str, tmp_path: Path) -> None:
+    """More connections than the hard limit allows: the limit, what fits if any, how to raise it."""
     script = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 500));"
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (50, {limit}));"
         "from netbench.harness.cli import main; main(sys.argv[1:])"
     )
     done = subprocess.run(
@@ -102,7 +114,8 @@ def test_descriptor_limit_is_told(capsys: pytest.CaptureFixture[str], tmp_path: 
         check=False,
     )
     assert done.returncode == 2
-    assert "the hard limit is 500: use at most -c 436" in done.stderr
+    assert words in done.stderr
+    assert "64 of them for netbench itself" in done.stderr
     assert "ulimit -Hn" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
@@ -114,7 +127,7 @@ def test_unusable_results_folder(
 ) -> None:
     """A results folder that cannot be made is told with its path, before anything runs."""
     (tmp_path / "file").write_text("")
-    assert cli.run([*RUN, "--results", str(tmp_path / place)]) == 2
+    assert command_line.run([*RUN, "--results", str(tmp_path / place)]) == 2
     printed = capsys.readouterr()
     assert str(tmp_path / place) in printed.err
     assert "--results" in printed.err
@@ -124,7 +137,7 @@ def test_unusable_results_folder(
 def test_unwritable_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder without the right to write is told likewise; root may write anywhere, but /proc."""
     place = Path("/proc/netbench-results")
-    assert cli.run([*RUN, "--results", str(place)]) == 2
+    assert command_line.run([*RUN, "--results", str(place)]) == 2
     printed = capsys.readouterr()
     assert str(place) in printed.err
     assert "Traceback" not in printed.err
@@ -134,7 +147,7 @@ def test_unwritable_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_help_is_light() -> None:
     """--help imports neither numpy nor matplotlib nor scipy, and no model's library."""
     script = (
-        "import sys; from netbench.harness.cli import run; run(sys.argv[1:]);"
+        "import sys; from netbench.harness.command_line import run; run(sys.argv[1:]);"
         "print(sorted({'numpy', 'matplotlib', 'scipy', 'trio', 'uvloop'} & set(sys.modules)))"
     )
     for arguments in (["--help"], ["run", "--help"], ["load", "-h"], ["-V"]):
@@ -150,21 +163,21 @@ def test_help_is_light() -> None:
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     """Each sub-command has a help text with an exit code of 0."""
-    for name in cli.COMMANDS:
-        assert cli.run([name, "--help"]) == 0
+    for name in command_line.COMMANDS:
+        assert command_line.run([name, "--help"]) == 0
         assert f"netbench {name}" in capsys.readouterr().out
 
 
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     """Models with variants but without the floor, workloads, protocols: name and one line each."""
-    assert cli.run(["list", "models"]) == 0
+    assert command_line.run(["list", "models"]) == 0
     models = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert {"iterative", "threads", "asyncio:protocol", "uvloop", "trio"} <= models.keys()
     assert "memory" not in models
     assert all(len(line.split()) > 2 for line in models.values())
-    assert cli.run(["list", "workloads"]) == 0
+    assert command_line.run(["list", "workloads"]) == 0
     assert "burn-nogil" in capsys.readouterr().out
-    assert cli.run(["list", "protocols"]) == 0
+    assert command_line.run(["list", "protocols"]) == 0
     assert capsys.readouterr().out.startswith("echo ")
 
 
@@ -174,13 +187,13 @@ def test_list_says_why_not(
     """A model that cannot run here is listed with the reason."""
     entry = registry.Entry("gevent", "greenlets", "needs gevent: python -m pip install gevent")
     monkeypatch.setattr(registry, "models_here", lambda variants: [entry])
-    assert cli.run(["list", "models"]) == 0
+    assert command_line.run(["list", "models"]) == 0
     assert "pip install gevent" in capsys.readouterr().out
 
 
 def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty or missing results folder has no runs, which is no error."""
-    assert cli.run(["list", "runs", "--results", str(tmp_path / "none")]) == 0
+    assert command_line.run(["list", "runs", "--results", str(tmp_path / "none")]) == 0
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "no runs" in printed.err
@@ -188,7 +201,7 @@ def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     """The schema of --json can be read by any tool, and has the names that scripts rely on."""
-    assert cli.run(["schema"]) == 0
+    assert command_line.run(["schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert {"schema", "run", "trials"} <= schema["$defs"]["Document"]["properties"].keys()
     assert "verdict" in schema["$defs"]["Trial"]["properties"]
@@ -196,7 +209,7 @@ def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """-V prints the version."""
-    assert cli.run(["-V"]) == 0
+    assert command_line.run(["-V"]) == 0
     assert capsys.readouterr().out.startswith("netbench 0.")
 
 
@@ -221,4 +234,81 @@ def test_interrupt_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the signal did not come")
 
     monkeypatch.setattr(registry, "load", interrupted)
-    assert cli.run(RUN) == 130
+    assert command_line.run(RUN) == 130
+
+
+def test_output_that_cannot_be_written_is_told() -> None:
+    """A full device behind stdout: one message with the cause, exit code 1, no traceback."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "netbench", "list", "models"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("netbench: cannot write the output: No space left on device")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_entry_point_is_light() -> None:
+    """Ctrl-C is answered before anything that takes time is loaded, click first of all."""
+    script = (
+        "import sys; before = set(sys.modules); import netbench.harness.cli;"
+        "print(*sorted(name for name in set(sys.modules) - before if 'netbench' not in name))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded.isdisjoint({"click", "rich", "msgspec", "numpy", "pathlib", "subprocess"})
+
+
+def test_interrupt_while_loading() -> None:
+    """Ctrl-C in the middle of an import: exit code 130, one line, no traceback."""
+    script = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from netbench.harness.cli import main; main(['list', 'models'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "netbench: interrupted\n"
+
+
+BROKEN = """
+from netbench.servers.api import Model
+
+def serve(listener, connect, site):
+    raise RuntimeError("this model is broken")
+
+MODEL = Model(
+    name="broken", serve=serve, summary="a model that serves nobody", sleep="-", burn="-",
+    streams="one by one", at_once=1,
+)
+"""
+
+
+def test_check_of_a_broken_model_fails(tmp_path: Path) -> None:
+    """A model that breaks a rule: the rule is marked FAIL, counted, and the exit code is 1."""
+    (tmp_path / "broken.py").write_text(BROKEN)
+    done = subprocess.run(
+        [sys.executable, "-m", "netbench", "check", "broken:MODEL"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    *checks, verdict = done.stdout.splitlines()
+    assert done.returncode == 1, done.stderr
+    assert any(line.startswith("FAIL  ") for line in checks)
+    assert verdict.startswith("broken:MODEL: ")
+    assert verdict.endswith(" failed")

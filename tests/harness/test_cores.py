@@ -20,7 +20,7 @@ def test_two_cores_are_split() -> None:
 def test_one_core_is_shared_with_a_warning() -> None:
     """With one core both sides share it, and the run says so."""
     place = cores.choose(1, (3,), ALONE)
-    assert place.server == place.generator == (3,)
+    assert place.server == place.generator == place.shared == (3,)
     assert "share" in place.warnings[0]
 
 
@@ -32,6 +32,7 @@ def test_sides_never_overlap(processes: int, count: int) -> None:
     assert place.server
     assert place.generator
     assert not set(place.server) & set(place.generator)
+    assert place.shared == ()
     assert set(place.all) <= set(range(count))
 
 

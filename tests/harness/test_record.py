@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from netbench.harness import record
+from netbench.harness import evidence, record
+from netbench.harness.ceiling import ceiling_of
 from netbench.harness.cores import Placement
 from netbench.harness.evidence import busy_share
 from netbench.harness.facts import Facts
@@ -191,6 +192,76 @@ def test_nothing_measured_is_null() -> None:
     assert trial.service_time_ns is None
     assert trial.fairness is None
     assert trial.server.cpu_us_per_request is None
+
+
+def test_the_generators_share_is_that_of_its_busiest_core() -> None:
+    """Two processes on one core fill it together, though each looks half idle."""
+    crowded = ended(cpu_ns=[475_000_000, 470_000_000])
+    together = record.trial(facts(ended=crowded))
+    assert together.generator.cpu_share == pytest.approx(0.945)
+    assert together.verdict == "generator"
+    assert "2 generator processes on one core used 94%" in together.verdict_reason
+    apart = facts(ended=crowded, placement=Placement(server=(2,), generator=(0, 1)))
+    assert record.trial(apart).generator.cpu_share == pytest.approx(0.475)
+    assert record.trial(apart).verdict == "load"
+
+
+def test_processes_are_dealt_to_the_cores_in_turn() -> None:
+    """Of three processes on two cores the first and the third share one."""
+    dealt = evidence.core_shares(ended(cpu_ns=[200_000_000, 500_000_000, 400_000_000]), (4, 7))
+    assert dealt == {4: pytest.approx(0.6), 7: pytest.approx(0.5)}
+
+
+def test_a_core_that_both_sides_share_is_full_by_both() -> None:
+    """35 % of the generator and 60 % of the server are 95 % of their only core: no verdict load."""
+    shared = facts(
+        ended=ended(cpu_ns=[350_000_000]),
+        usage=(usage(0, 0), usage(1.0, 0.6)),
+        placement=Placement(server=(0,), generator=(0,)),
+    )
+    trial = record.trial(shared)
+    assert trial.verdict == "generator"
+    assert "generator and server share core 0, which was 95% busy" in trial.verdict_reason
+    shared.placement = Placement(server=(1,), generator=(0,))
+    assert record.trial(shared).verdict == "load"
+
+
+@pytest.mark.parametrize(
+    ("placement", "ceiling_rps"),
+    [
+        (Placement(server=(1,), generator=(0,)), 200 / 0.8),  # both processes on core 0
+        (Placement(server=(2,), generator=(0, 1)), 200 / 0.5),  # the busier of the two cores
+        (Placement(server=(0,), generator=(0,)), 200),  # the trivial server has the rest
+    ],
+)
+def test_the_ceiling_is_what_the_cores_can_give(placement: Placement, ceiling_rps: float) -> None:
+    """The rate over the share of the busiest core; as measured where the server shares it."""
+    cell = Cell("", connections=2, processes=2)
+    found = ceiling_of(cell, placement, ended(cpu_ns=[500_000_000, 300_000_000]))
+    assert found.ceiling_rps == pytest.approx(ceiling_rps)
+    assert found.requests_per_second == pytest.approx(200)
+
+
+def test_errors_while_connecting_are_recorded() -> None:
+    """They stand beside those of requests under names of their own, and in the reason."""
+    found = facts(
+        cell=Cell("selectors", connections=4, duration_s=1.0), ended=ended(errors={"timeout": 1})
+    )
+    found.seen.connected = Connected(
+        connections=2, errors={"refused": 1, "connect_timeout": 1}, connect_ns={}
+    )
+    trial = record.trial(found)
+    assert trial.errors == {"timeout": 1, "connect_refused": 1, "connect_timeout": 1}
+    assert trial.verdict == "starved"
+    assert "(1 x connect_refused, 1 x connect_timeout)" in trial.verdict_reason
+
+
+def test_stolen_time_makes_a_trial_unsteady() -> None:
+    """A hypervisor that takes a quarter of the cores took it from the figures too."""
+    taken = (Cores(0, 0, 0, 0), Cores(SECOND_NS, SECOND_NS // 2, SECOND_NS // 2, 0))
+    trial = record.trial(facts(cores=taken))
+    assert trial.other_cpu_share == pytest.approx(0.25)
+    assert trial.verdict == "unsteady"
 
 
 def test_stolen_time_is_a_warning() -> None:

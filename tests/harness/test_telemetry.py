@@ -129,6 +129,14 @@ def test_share_of_others() -> None:
     assert telemetry.other_share(before, before, 0, (0, 1)) is None
 
 
+def test_stolen_time_belongs_to_others() -> None:
+    """What the hypervisor took is as lost to the trial as what another process used."""
+    before = telemetry.Cores(at_ns=0, busy_ns=0, stolen_ns=100, harness_ns=0)
+    after = telemetry.Cores(at_ns=1000, busy_ns=1000, stolen_ns=600, harness_ns=0)
+    assert telemetry.other_share(before, after, 1000, (0, 1)) == pytest.approx(0.25)
+    assert telemetry.other_share(before, after, 800, (0, 1)) == pytest.approx(0.35)
+
+
 def test_core_times_grow_with_the_number_of_cores() -> None:
     """The busy time of our cores is that of each, added up."""
     cores = tuple(sorted(os.sched_getaffinity(0)))

@@ -16,6 +16,7 @@ import pytest
 
 from netbench.harness import telemetry
 from netbench.harness.errors import Interrupted
+from netbench.harness.server_process import ServerProcess
 from netbench.harness.spec import Cell
 from netbench.harness.trial import Label, TrialRunner
 from netbench.harness.watch import Watch
@@ -28,6 +29,7 @@ from .support import (
     placement,
     run_trial,
     scripted_generator,
+    stalled_or_starved,
 )
 
 LONG = replace(SHORT, duration_s=60.0, warmup_s=60.0)  # it is over because something ended it
@@ -113,7 +115,7 @@ def test_pool_reaches_the_server(tmp_path: Path) -> None:
     cell = replace(SHORT, model="threads:pool", pool=2)
     trial = run_trial(tmp_path, cell)
     assert trial.pool == 2
-    assert trial.verdict in ("starved", "generator")  # the latter when this machine is too busy
+    assert stalled_or_starved(trial)
     assert trial.fairness is not None
     assert trial.fairness.connections_served == 2
 
@@ -123,7 +125,7 @@ def test_iterative_starves(tmp_path: Path) -> None:
     trial = run_trial(tmp_path, replace(SHORT, model="iterative", connections=8))
     assert trial.fairness is not None
     assert trial.fairness.connections_served == 1
-    assert trial.verdict in ("starved", "generator")
+    assert stalled_or_starved(trial)
     assert trial.generator.littles_law_error is not None
     assert trial.generator.littles_law_error > 0.5
 
@@ -227,6 +229,26 @@ def test_limit_reached_is_the_result(tmp_path: Path) -> None:
     assert trial.verdict == "failed"
     assert "the server reached" in trial.verdict_reason
     assert "MiB of memory" in trial.verdict_reason
+
+
+def test_connecting_errors_reach_the_record(tmp_path: Path) -> None:
+    """Connections that found nobody are counted by class, and named in the reason."""
+    script: list[dict[str, Any] | str] = [
+        PROBED,
+        {"event": "connected", "connections": 0, "errors": {"refused": 4}, "connect_ns": {}},
+    ]
+    trial = run_trial(tmp_path, generator=scripted_generator(tmp_path, script))
+    assert trial.errors == {"connect_refused": 4}
+    assert "4 x refused" in trial.verdict_reason
+
+
+def test_nothing_of_a_killed_trial_lies_outside_of_its_folder(tmp_path: Path) -> None:
+    """The server's own folder is beside its log, and gone when the server is."""
+    log = tmp_path / "x.server.log"
+    server = ServerProcess(SHORT, log, command=bad_server("never-ready"))
+    assert [each for each in tmp_path.iterdir() if each.is_dir()] == [tmp_path / "x.server.folder"]
+    server.close()
+    assert list(tmp_path.iterdir()) == [log]
 
 
 PROBED = {"event": "probed", "service_time_ns": 1}

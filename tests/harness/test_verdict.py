@@ -38,10 +38,29 @@ DRIFTED = Drift(truncated=10, batches=20, change=-0.3)
         (replace(CALM, failure="the server ended by SIGKILL"), "failed", "SIGKILL"),
         (replace(CALM, errors={"wrong_payload": 1}), "failed", "1 x wrong_payload"),
         (replace(CALM, requests=0, sent=8, errors={"timeout": 8}), "failed", "hung"),
+        (replace(CALM, requests=0, sent=8, longest_open_gap_ns=10**10), "failed", "hung"),
+        (
+            replace(CALM, requests=0, sent=8, duration_ns=500_000_000),
+            "failed",
+            "no request was completed in 500 ms: use a longer -d",
+        ),
+        (replace(CALM, requests=0, sent=8, errors={"reset": 8}), "failed", "failed: 8 x reset"),
         (replace(CALM, requests=0, sent=0), "failed", "the generator sent no request"),
         (replace(CALM, errors={"reset": 100}), "failed", "100 of 8008"),
-        (replace(CALM, errors={"reset": 10}), "load", ""),
-        (replace(CALM, errors={"timeout": 100}), "load", ""),
+        (replace(CALM, errors={"reset": 10}), "load", "except 10 x reset"),
+        (replace(CALM, errors={"timeout": 100}), "load", "was served except 100 x timeout and"),
+        (replace(CALM, errors={"timeout": 7}, busy_share=None), "load", "7 x timeout; the"),
+        (replace(CALM, errors={"no_ports": 1}), "generator", "1 x no_ports"),
+        (
+            replace(CALM, connected=7, connect_errors={"connect_no_descriptors": 1}),
+            "generator",
+            "1 x connect_no_descriptors",
+        ),
+        (
+            replace(CALM, connected=7, connect_errors={"connect_timeout": 1}),
+            "starved",
+            "in time (1 x connect_timeout)",
+        ),
         (replace(CALM, standstill_ns=21_000_000), "generator", "stood still for 21 ms"),
         (replace(CALM, standstill_ns=19_000_000), "load", ""),
         (replace(CALM, schedule_lag_p99_ns=1_100_000), "generator", "schedule lag"),
@@ -53,7 +72,10 @@ DRIFTED = Drift(truncated=10, batches=20, change=-0.3)
         ),
         (replace(CALM, generator_share=0.92), "generator", "92%"),
         (replace(CALM, generator_share=0.92, busy_share=None), "generator", "92%"),
+        (replace(CALM, generator_share=0.92, generator_crowd=2), "generator", "2 generator"),
         (replace(BUSY, generator_share=0.92), "server", "99%"),
+        (replace(CALM, shared=(0, 0.95)), "generator", "share core 0, which was 95% busy"),
+        (replace(CALM, shared=(0, 0.89)), "load", ""),
         (replace(CALM, connected=7), "starved", "1 of 8 connections"),
         (replace(CALM, longest_open_gap_ns=1_500_000_000), "starved", "1.5 s"),
         (replace(CALM, longest_open_gap_ns=900_000_000), "load", ""),
@@ -122,3 +144,18 @@ def test_slow_requests_at_the_border_are_not_starvation() -> None:
         median_service_ns=300_000_000,
     )
     assert judge(slow)[0] == "load"
+
+
+def test_one_long_reply_does_not_hide_starvation() -> None:
+    """Seven of eight connections are never served, and one reply took the whole window."""
+    starved = replace(CALM, mean_response_ns=125_000.0, longest_response_ns=1e9)
+    assert judge(starved)[0] == "starved"
+
+
+@pytest.mark.parametrize(("served", "verdict"), [(7.22, "load"), (7.18, "starved")])
+def test_the_tolerance_of_littles_law(served: float, verdict: Verdict) -> None:
+    """5 %, plus a usual reply's part of the window, plus at most 5 % for the longest."""
+    evidence = replace(
+        CALM, mean_response_ns=served * 1e9 / CALM.requests, longest_response_ns=1e9
+    )  # N = 8, and the median reply is a thousandth of the window: 10.1 % of 8 is 0.808
+    assert judge(evidence)[0] == verdict

@@ -44,14 +44,40 @@ def test_a_clear_winner_is_claimed_with_its_interval() -> None:
 def test_a_small_difference_is_not_claimed() -> None:
     """One per cent is below what is ever claimed, however sure."""
     sentence = said(rounds("selectors", 50.5), rounds("uvloop", 50.0), rounds("trio", 20.0))
-    assert sentence.startswith("No difference is shown between selectors and uvloop, which lead")
-    assert "trio" not in sentence
+    assert sentence == (
+        "No difference is shown between selectors and uvloop; selectors came first with 50.5 k/s,"
+        " 1.01 times uvloop (95 % interval 1.01 to 1.01, 6 rounds)."
+    )
 
 
 def test_everyone_level_with_the_best_is_named() -> None:
     """A third model without a shown difference belongs to those that lead."""
     sentence = said(rounds("a", 50.2), rounds("b", 50.1), rounds("c", 50.0), rounds("d", 30.0))
-    assert sentence.startswith("No difference is shown between a, b and c,")
+    assert sentence.startswith("No difference is shown between a, b and c; a")
+
+
+def test_the_fastest_is_faster_than_every_other() -> None:
+    """A row further down that varies so much that it is not told apart forbids the claim."""
+    wild = [trial("c", n, rate) for n, rate in enumerate((20.0, 60.0, 25.0, 55.0, 30.0, 50.0), 1)]
+    sentence = said(rounds("a", 50.0), rounds("b", 45.0), wild)
+    assert sentence.startswith("No difference is shown between a and c; a came first with 50.0 k/s")
+    cheapest = said(
+        rounds("a", 50.0, "generator", 6.0),
+        rounds("b", 45.0, "generator", 7.0),
+        [
+            trial("c", n, 40.0, cost, "generator")
+            for n, cost in enumerate((7.1, 20.0, 4.0, 21.0, 3.0, 22.0), 1)
+        ],
+    )
+    assert "no difference is shown between a and c: a used 6.00 µs." in cheapest
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "from one round"), (2, "from two rounds")])
+def test_few_rounds_claim_nothing(count: int, words: str) -> None:
+    """The interval of two rounds has one degree of freedom: it may be narrow by luck."""
+    sentence = said(rounds("selectors", 50.0, count=count), rounds("trio", 25.0, count=count))
+    assert f"{words} no difference is claimed" in sentence
+    assert "fastest" in said(rounds("selectors", 50.0, count=3), rounds("trio", 25.0, count=3))
 
 
 def test_one_round_claims_nothing() -> None:
@@ -104,7 +130,7 @@ def test_equal_cpu_is_no_difference() -> None:
     sentence = said(
         rounds("selectors", 50.0, "generator", 6.05), rounds("uvloop", 49.0, "generator", 6.0)
     )
-    assert "no difference is shown between uvloop and selectors" in sentence
+    assert "no difference is shown between uvloop and selectors: uvloop used 6.00 µs." in sentence
 
 
 def test_cpu_of_one_round_is_not_claimed() -> None:
@@ -112,7 +138,10 @@ def test_cpu_of_one_round_is_not_claimed() -> None:
     sentence = said(
         rounds("selectors", 50.0, "generator", 8.0, 1), rounds("uvloop", 49.0, "generator", 6.0, 1)
     )
-    assert sentence.endswith("uvloop used the least server CPU per request, 6.00 µs, in one round.")
+    assert sentence.endswith(
+        "uvloop used the least server CPU per request, 6.00 µs, but from one round no difference is"
+        " claimed."
+    )
 
 
 def test_without_cpu_figures_only_the_limit_is_said() -> None:

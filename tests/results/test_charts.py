@@ -15,7 +15,7 @@ from netbench.results.charts import all_charts, describe, write_charts
 from netbench.results.charts.description import Chart
 from netbench.results.charts.latency_by_percentile import curve
 from netbench.results.charts.palette import look
-from netbench.results.charts.render import draw
+from netbench.results.charts.render import draw, figure_of
 from netbench.results.errors import StorageError
 from netbench.results.records import Trial
 from netbench.results.records.histogram import Histogram
@@ -73,7 +73,9 @@ def test_a_bar_has_its_spread_and_every_trial() -> None:
 def test_the_ratio_to_the_best_is_written_behind_the_bar() -> None:
     """The best ranked row is the measure; lower bounds have none."""
     made = made_of(
-        trial("a", 1, 50.0), trial("b", 1, 25.0), trial("c", 1, 60.0, verdict="generator")
+        *(trial("a", n, 50.0) for n in range(1, 4)),
+        *(trial("b", n, 25.0) for n in range(1, 4)),
+        *(trial("c", n, 60.0, verdict="generator") for n in range(1, 4)),
     )
     remarks = {bar.model: bar.remark for bar in charts_of(made)["throughput_by_model"].bars}
     assert remarks == {
@@ -81,6 +83,28 @@ def test_the_ratio_to_the_best_is_written_behind_the_bar() -> None:
         "b": "25.0 k/s, 0.50 of best",
         "c": "≥ 60.0 k/s, generator-bound",
     }
+
+
+@pytest.mark.parametrize("thousand_rps", [(25.0,), (25.0, 25.0), (25.0, 60.0, 40.0)])
+def test_no_ratio_where_nothing_may_be_claimed(thousand_rps: tuple[float, ...]) -> None:
+    """With one or two rounds, or rounds that disagree, a ratio would be read as a claim."""
+    made = made_of(
+        *(trial("a", n, 50.0) for n in range(1, len(thousand_rps) + 1)),
+        *(trial("b", n, rate) for n, rate in enumerate(thousand_rps, 1)),
+    )
+    bars = charts_of(made)["throughput_by_model"].bars
+    assert not any("of best" in bar.remark for bar in bars)
+
+
+def test_the_label_of_the_scale_is_not_cut() -> None:
+    """However long its numbers, the label beside them stands clear of the picture's edge."""
+    for median_ns in (300.0, 9e10):
+        made = made_of(trial("a", 1))
+        made = made._replace(histograms={made.trials[0].id: histogram(median_ns)})
+        figure = figure_of(charts_of(made)["latency_by_percentile"])
+        figure.draw_without_rendering()
+        label = figure.axes[0].yaxis.label.get_window_extent()
+        assert label.x0 > 0.05 * figure.dpi
 
 
 def test_what_is_left_out_is_said_with_the_reason() -> None:

@@ -112,7 +112,18 @@ def test_incidents_are_reported() -> None:
         "Skipped uvloop: not installed: pip install uvloop.",
         "The run was interrupted after 2 trials.",
         "Warning: the machine was busy.",
-        "Warning: turbo is on.",
+        "Warning: turbo is on (2 of 2 trials).",
+    ]
+
+
+def test_warnings_of_many_trials_become_one() -> None:
+    """Equal but for its number, a warning stands once, with the range and how many said it."""
+    trials = [
+        trial("trio", n, warnings=[f"the hypervisor took {share}% of the cores while measuring"])
+        for n, share in enumerate((12, 2, 7), 1)
+    ]
+    assert remarks.warnings(run(["trio"], 4), [*trials, trial("trio", 4)]) == [
+        "the hypervisor took 2 to 12% of the cores while measuring (3 of 4 trials)"
     ]
 
 

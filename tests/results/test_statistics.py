@@ -108,6 +108,8 @@ def test_what_cannot_be_paired_is_refused(first: list[float], second: list[float
         (Ratio(1.015, 1.01, 1.02, 6), "no difference shown"),
         (Ratio(0.985, 0.98, 0.99, 6), "no difference shown"),
         (Ratio(2.00, 1.90, 2.10, 1), "no difference shown"),
+        (Ratio(2.00, 1.90, 2.10, 2), "no difference shown"),
+        (Ratio(2.00, 1.90, 2.10, 3), "faster"),
     ],
 )
 def test_a_claim_needs_rounds_an_interval_and_an_effect(ratio: Ratio, expected: Claim) -> None:

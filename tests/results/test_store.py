@@ -142,6 +142,18 @@ def test_an_unwritable_results_folder_is_refused() -> None:
         RunStore.create("/proc/self/results", run(["selectors"], 1))
 
 
+def test_two_first_runs_may_race(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both see no results folder, one makes it, and the other goes on all the same."""
+    results = tmp_path / "results"
+    make = RunStore.create(results, run(["trio"], 1, id="20261122T121314Z-aaaaaa"))
+    looks = iter([False])  # at the first look there is no folder yet, at any later one there is
+    with monkeypatch.context() as slower:
+        slower.setattr(Path, "is_dir", lambda path: next(looks, True))
+        RunStore.create(results, run(["trio"], 1, id="20261122T121314Z-bbbbbb"))
+    assert [store.run.id[-6:] for store in list_runs(results).stores] == ["aaaaaa", "bbbbbb"]
+    assert make.path.parent == results
+
+
 def test_a_run_is_never_written_over(store: RunStore) -> None:
     """A second run of the same id is refused, and the first stays."""
     with pytest.raises(StorageError, match="File exists"):

@@ -61,13 +61,13 @@ def test_cpu_is_the_median_and_memory_the_peak() -> None:
         Server(cpu_us_per_request=8.0, pss_bytes=None),
     ]
     row = only([trial(number=n, server=s) for n, s in enumerate(servers, 1)])
-    assert (row.cpu_us_per_request, row.peak_memory_bytes) == (8.0, 30)
+    assert (row.cpu_us_per_request, row.pss_bytes) == (8.0, 30)
 
 
 def test_what_was_not_measured_is_none() -> None:
     """Without server figures nothing is made up."""
     row = only([trial(server=Server())])
-    assert (row.cpu_us_per_request, row.peak_memory_bytes) == (None, None)
+    assert (row.cpu_us_per_request, row.pss_bytes) == (None, None)
 
 
 def test_errors_are_summed_by_class() -> None:

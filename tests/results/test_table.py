@@ -63,7 +63,7 @@ def test_eighty_columns_keep_what_matters_and_name_what_they_drop() -> None:
         assert cells_of(text, model)
     assert "p99.9" in text.split("\n\n")[0]
     flat = " ".join(text.split())
-    assert "Not shown at this width: peak memory, max and p90; a wider terminal or --json" in flat
+    assert "Not shown at this width: memory, max and p90; a wider terminal or --json" in flat
 
 
 def test_a_lower_bound_is_marked() -> None:
@@ -126,6 +126,13 @@ def test_the_meaning_of_the_range_is_said() -> None:
     """Three rounds show min-max, six an interval; the sentence names which."""
     assert "range: min-max of 3 rounds." in printed(summarise(*measured(1, 3)))
     assert "range: 95 % interval of 6 rounds." in printed(summarise(*measured(7, 6)))
+
+
+def test_the_meaning_of_memory_is_said() -> None:
+    """It is no peak: legend, column and record call it by the same name."""
+    flat = " ".join(printed(summarise(*measured(7, 3))).split())
+    assert "Memory: PSS with all connections open, sampled beside the measurement." in flat
+    assert "PSS" not in printed(summarise(*measured(7, 3)), 60)
 
 
 def test_a_dropped_range_is_not_explained() -> None:

@@ -128,7 +128,7 @@ def _starved(seen: Evidence) -> str | None:
     if seen.longest_open_gap_ns >= max(GAP_NS, 10 * (seen.median_service_ns or 0)):
         return (
             f"a connection waited {_ms(seen.longest_open_gap_ns)} for a reply until the end; "
-            f"{seen.connections_served} of {seen.connections} connections were served"
+            f"{_served(seen)}"
         )
     served = in_service(seen)
     if served is None or seen.in_flight is None:
@@ -136,9 +136,13 @@ def _starved(seen: Evidence) -> str | None:
     if abs(seen.in_flight - served) <= _tolerated_share(seen) * seen.connections:
         return None
     return (
-        f"{seen.in_flight:.0f} requests were out, but only {served:.1f} at a time took part (N = "
-        f"X·R); {seen.connections_served} of {seen.connections} connections were served"
+        f"{seen.in_flight:.0f} requests were out on average, but throughput times response time "
+        f"makes {served:.1f} (Little's law, N = X·R); {_served(seen)}"
     )
+
+
+def _served(seen: Evidence) -> str:
+    return f"connections served: {seen.connections_served} of {seen.connections}"
 
 
 def _tolerated_share(seen: Evidence) -> float:

@@ -55,6 +55,20 @@ def threads_left() -> list[str]:
     return [thread.name for thread in others if thread.is_alive()]
 
 
+def children_left() -> list[str]:
+    """Children that live on, or that nobody waited for: pid, command and state of each."""
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        pids = _read(f"/proc/self/task/{thread}/children").split()
+        found += [" ".join(_read(f"/proc/{pid}/stat").split()[:3]) for pid in pids]
+    return found
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
 def main() -> None:
     """Serve as ordered, then report what was counted and what is left."""
     order = Order(**json.loads(sys.argv[1]))
@@ -77,6 +91,7 @@ def main() -> None:
     final = {
         "counters": site.counters.asdict(),
         "threads": threads_left(),
+        "children": children_left(),
         "sockets": sorted(sockets() - before),
     }
     listener.close()

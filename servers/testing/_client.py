@@ -56,10 +56,10 @@ class Client:
         except OSError as error:
             raise Failed(f"cannot send: {error}; {self._server.tail()}") from error
 
-    def receive_some(self) -> bytes:
+    def receive_some(self, at_most: int = READ_BYTES) -> bytes:
         """Whatever arrives next; b"" at the end. Failed when nothing does, or after a reset."""
         try:
-            return self.sock.recv(READ_BYTES)
+            return self.sock.recv(at_most)
         except TimeoutError:
             held = bytes(self._input[:60])
             raise Failed(f"nothing came for {self._deadline_s:g} s after {held!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from netbench.servers.testing import _proc
 from netbench.servers.testing._check import Stage, rule
@@ -11,15 +12,20 @@ from netbench.servers.testing._script import echo, pattern
 from netbench.servers.testing._server import Failed
 
 LARGE_BYTES = 8 * 1024 * 1024
+CUTS = (0, 1, 6, 7, 9)  # of "echo 40" and the payload behind it: where each piece begins
+BYTEWISE_BYTES = 12_000  # more than the smallest receive buffer holds
 ATTEMPTS = 5
 
 
 @rule(10, "However the network cuts a request, the reply is the same.")
 def fragmented_input(stage: Stage) -> None:
-    """Send a request byte by byte, each as its own segment."""
+    """Cut a request in its word, number, line end and payload, then everywhere."""
     client = stage.client()
     request, reply = echo(40)
-    for byte in request:
+    for begin, end in pairwise(CUTS):
+        client.send(request[begin:end])
+        stage.server().quiet()  # it has read this piece by itself
+    for byte in request[CUTS[-1] :]:
         client.send(bytes([byte]))
     client.expect(reply)
 
@@ -46,9 +52,9 @@ def coalesced_input(stage: Stage) -> None:
 def one_byte_reads(stage: Stage) -> None:
     """A small receive buffer, emptied byte by byte."""
     client = stage.client(receive_buffer_bytes=4096)
-    client.send(b"say 3000\n")
-    got = b"".join(client.sock.recv(1) for _ in range(3000))
-    if got != pattern(3000):
+    client.send(b"say %d\n" % BYTEWISE_BYTES)
+    got = b"".join(client.receive_some(1) for _ in range(BYTEWISE_BYTES))
+    if got != pattern(BYTEWISE_BYTES):
         raise Failed(f"wrong bytes: {got[:60]!r}")
 
 

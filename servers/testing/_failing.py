@@ -5,6 +5,7 @@ from __future__ import annotations
 from netbench.servers.testing import _proc
 from netbench.servers.testing._check import Stage, rule
 from netbench.servers.testing._client import Client
+from netbench.servers.testing._script import RAISED
 from netbench.servers.testing._server import Failed, Server, eventually
 
 
@@ -24,6 +25,12 @@ def failure_like_a_reset(stage: Stage) -> None:
 def failure_like_no_data(stage: Stage) -> None:
     """BlockingIOError, raised by the protocol."""
     _expect_end(stage, b"fail BlockingIOError\n")
+
+
+@rule(6, "An exception in receive() that looks like wrong options of the program is no such thing.")
+def failure_like_wrong_input(stage: Stage) -> None:
+    """ValueError, for which programs print one line and end with the status of wrong usage."""
+    _expect_end(stage, b"fail ValueError\n")
 
 
 @rule(6, "An exception in resume(), after an effect, ends the server.")
@@ -83,12 +90,14 @@ def _say(client: Client, words: bytes, shut: bool) -> None:
 
 
 def _ends_badly(server: Server) -> None:
-    """See that the server ends by itself, not with 0, and that its children end with it."""
+    """See that the server ends by itself, not with 0, and its children too, and says why."""
     status = server.wait()
     if status == 0:
         raise Failed("the server ended with status 0 although a handler raised")
     if server.reports("FINAL"):
         raise Failed("serve() returned although a handler raised")
+    if not any(RAISED in line for line in server.log()):
+        raise Failed(f"the log does not say what was raised; {server.tail()}")
     eventually(
         lambda: not _proc.session(server.pid, ended=False),
         server.deadline_s,

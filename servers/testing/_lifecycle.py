@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 from netbench.servers.testing import _proc
 from netbench.servers.testing._check import Stage, rule
@@ -71,9 +73,14 @@ def stop_with_idle_clients(stage: Stage) -> None:
         final = server.final()
     if final["counters"]["lost"]:
         raise Failed(f"idle connections are counted as lost: {final['counters']}")
-    if final["threads"] or final["sockets"]:
-        text = f"threads {final['threads']}, sockets {final['sockets']}"
-        raise Failed(f"serve() returned and left {text}")
+    expect_nothing_left(final)
+
+
+def expect_nothing_left(final: Mapping[str, Any]) -> None:
+    """See in the FINAL line that serve() ended what it began."""
+    left = {name: final[name] for name in ("threads", "sockets", "children") if final[name]}
+    if left:
+        raise Failed(f"serve() returned and left {left}")
 
 
 @rule(7, "stop_fd is watched for being readable, and never read.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import select
+import time
 from collections import deque
 from collections.abc import Iterator
 
 from netbench.servers.testing import _proc
 from netbench.servers.testing._check import Stage, rule
 from netbench.servers.testing._client import Client
+from netbench.servers.testing._lifecycle import expect_nothing_left
 from netbench.servers.testing._pressure import no_spin
 from netbench.servers.testing._server import Failed, Server, eventually
 
@@ -16,6 +18,10 @@ CONNECTIONS = 500
 CYCLES = 200
 DESCRIPTORS = 48  # RLIMIT_NOFILE of a server that is to run out of them
 MORE_THAN_DESCRIPTORS = 80
+DEEP_BACKLOG = 4096  # what netbench starts servers with
+EXHAUSTED_S = 1.5  # how long each of two looks at an exhausted server takes
+ACCEPT_ERRORS_PER_S = 50  # a pause of ACCEPT_PAUSE_S gives 20
+LOG_LINES = 500  # a traceback for each try, at the allowed pace
 FEW = 4  # a server with so few descriptors still serves some: the size of the kit's pools
 
 
@@ -92,24 +98,57 @@ def back_to(server: Server, before: _proc.Holdings) -> None:
     eventually(no_more, server.deadline_s, message)
 
 
-@rule(7, "A server out of descriptors neither dies nor spins, and serves on when some come free.")
+@rule(7, "A server out of descriptors neither dies nor spins, serves on later, and stops cleanly.")
 def descriptors_exhausted(stage: Stage) -> None:
-    """More connections than descriptors; those for whom there is none may be sent away."""
-    with stage.fresh(descriptors=DESCRIPTORS) as server:
-        clients = [stage.client(server) for _ in range(MORE_THAN_DESCRIPTORS)]
-        for client in clients:
-            client.offer(b"echo 5\nhello")
-        server.quiet()
-        no_spin(server, "more connections than descriptors")
-        if not server.alive():
-            raise Failed(f"the server died of too many connections; {server.tail()}")
+    """More connections than descriptors, until they leave; then again, until the stop."""
+    with stage.fresh(descriptors=DESCRIPTORS, backlog=DEEP_BACKLOG) as server:
+        processes = len(server.pids())
+        begin_s = time.monotonic()
+        clients = _exhaust(stage, server)
         served = sum(serve_or_see_off(server, clients))
         if served < FEW:
             raise Failed(f"{served} of {MORE_THAN_DESCRIPTORS} connections were served")
-        server.quiet()  # it has seen all of them leave
-        stage.client(server).ask("flush", "flushed")
-        if not server.alive():
-            raise Failed(f"the server died afterwards; {server.tail()}")
+        _expect_recovery(stage, server, processes)
+        _exhaust(stage, server)
+        server.stop()
+        final = server.final()
+        _expect_patience(final["counters"]["accept_errors"], time.monotonic() - begin_s)
+        expect_nothing_left(final)
+
+
+def _exhaust(stage: Stage, server: Server) -> list[Client]:
+    """Connect more clients than can be accepted, and see how the server bears it.
+
+    The window is longer than a second because an event loop may try again only then, and then all
+    at once: asyncio's own accept goes on for `backlog` turns after the first failure.
+    """
+    clients = [stage.client(server) for _ in range(MORE_THAN_DESCRIPTORS)]
+    for client in clients:
+        client.offer(b"echo 5\nhello")
+    no_spin(server, "more connections than descriptors", EXHAUSTED_S)
+    if not server.alive():
+        raise Failed(f"the server died of too many connections; {server.tail()}")
+    if (lines := len(server.log())) > LOG_LINES:
+        raise Failed(f"{lines} lines in the log about too many connections; {server.tail()}")
+    return clients
+
+
+def _expect_recovery(stage: Stage, server: Server, processes: int) -> None:
+    """See that the server is again what it was: it answers, and has waited for its children."""
+    client = stage.client(server)
+    client.ask("flush", "flushed")
+    client.close()
+    eventually(
+        lambda: len(server.pids()) <= processes,
+        server.deadline_s,
+        lambda: f"{len(server.pids())} processes are left, ended ones included, of {processes}",
+    )
+
+
+def _expect_patience(accept_errors: int, elapsed_s: float) -> None:
+    """See that the server did not try to accept much more often than there was hope."""
+    if accept_errors > ACCEPT_ERRORS_PER_S * elapsed_s:
+        raise Failed(f"accept() failed {accept_errors} times in {elapsed_s:.1f} s; wait in between")
 
 
 def serve_or_see_off(server: Server, clients: list[Client]) -> Iterator[bool]:

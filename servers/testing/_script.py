@@ -29,11 +29,13 @@ Running = Generator[Effect | bytes, None, bytes]
 
 LINE_BYTES = 1024  # a longer command line is refused
 CHUNK_BYTES = STEP_BYTES // 2  # two of them fit into one step
+RAISED = "the kit raised this"  # how the message of every failure begins
 PERIOD_BYTES = 1_000_000  # after so many bytes the pattern starts again
 FAILURES: dict[str, type[Exception]] = {
     kind.__name__: kind
     for kind in (
         RuntimeError,
+        ValueError,  # what a program also raises for wrong input, and must not mistake for it
         # What a model also sees from its own sockets, and must not mistake for it:
         ConnectionResetError,
         BrokenPipeError,
@@ -64,6 +66,14 @@ def echo(count: int) -> tuple[bytes, bytes]:
     """The request to echo so many bytes, and the reply."""
     payload = pattern(count)
     return b"echo %d\n" % count + payload, payload
+
+
+def _failure(words: Sequence[str]) -> Exception | None:
+    """What `fail KIND` is to raise; None for other words, and for a kind that is none."""
+    match words:
+        case ["fail", kind] if kind in FAILURES:
+            return FAILURES[kind](f"{RAISED} in receive()")
+    return None
 
 
 def _sleep(milliseconds: str, times: str = "1") -> Running:
@@ -112,7 +122,7 @@ def _broadcast(text: str) -> Running:
 def _fail_later(kind: str) -> Running:
     yield b"begin\n"
     yield Sleep(0.01)
-    raise FAILURES[kind]("the kit raised this in a handler after its effect")
+    raise FAILURES[kind](f"{RAISED} in a handler after its effect")
 
 
 def _stream(key: int, milliseconds: str) -> Running:
@@ -236,6 +246,8 @@ class Script:
             return False
         words = bytes(self._held[:end]).decode("utf-8", "replace").split()
         del self._held[: end + 1]
+        if (failure := _failure(words)) is not None:
+            raise failure
         try:
             self._run(words, out, jobs)
         except (KeyError, ValueError, TypeError):  # a word that is not understood
@@ -258,8 +270,6 @@ class Script:
             case ["close", *reason]:
                 out.append(b"bye\n")
                 self._close = Close(" ".join(reason) or None)
-            case ["fail", kind]:
-                raise FAILURES[kind]("the kit raised this in receive()")
             case [name, *arguments] if name in COMMANDS:
                 self._advance(COMMANDS[name](*arguments), 0, out, jobs)
             case _:
@@ -305,4 +315,4 @@ class Script:
 
     def _raise_if_asked(self, where: str) -> None:
         if where in self._fail_in:
-            raise FAILURES[self._fail_in[where]](f"the kit raised this in {where}()")
+            raise FAILURES[self._fail_in[where]](f"{RAISED} in {where}()")

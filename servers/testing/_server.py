@@ -57,6 +57,11 @@ def eventually(holds: Callable[[], bool], deadline_s: float, message: Callable[[
         time.sleep(POLL_S)
 
 
+def environment() -> dict[str, str]:
+    """A copy of the environment; exec of the real one fails while another thread changes it."""
+    return {name: value for name in os.environ if (value := os.environ.get(name)) is not None}
+
+
 class Server:
     """One server process and what it forked. A context manager that leaves nothing behind."""
 
@@ -82,6 +87,7 @@ class Server:
         return subprocess.Popen(
             [sys.executable, "-m", f"{__package__}", json.dumps(asdict(told))],
             pass_fds=pipes,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from netbench.servers.api import NOTHING, Burn, Close, Connection, Flush, Job, Sleep, Step
+from netbench.servers.api import (
+    NOTHING,
+    Close,
+    Connection,
+    Job,
+    Step,
+)
 
 
 class Bent:
@@ -58,16 +64,6 @@ class Viewing(Bent):
     def receive(self, data: bytes, /) -> Step:
         """A view instead of bytes."""
         return self.inner.receive(memoryview(data))  # type: ignore[arg-type] # the very fault
-
-
-class ResumingTwice(Bent):
-    """Hands each job back twice."""
-
-    def resume(self, job: Job, /) -> Step:
-        """Once more, and the second answer is lost."""
-        step = self.inner.resume(job)
-        self.inner.resume(job)
-        return step
 
 
 class Swallowing(Bent):
@@ -140,52 +136,100 @@ class CallingTwiceAtOnce(Bent):
         return ticked[0] + received[0], (*ticked[1], *received[1])
 
 
-class Hasty(Bent):
-    """Replaces effects by others that are over at once, as `REPLACED` says."""
+class LateOpening(Bent):
+    """Does not open a connection before something was received."""
 
-    REPLACED: Callable[[Job], Job | None]
+    opened = False
 
-    def __init__(self, inner: Connection) -> None:
-        super().__init__(inner)
-        self.given: dict[int, Job] = {}
-
-    def _bend(self, step: Step) -> Step:
-        out, jobs = step
-        bent = []
-        for job in jobs:
-            hasty = type(self).REPLACED(job) or job
-            self.given[id(hasty)] = job
-            bent.append(hasty)
-        return out, bent
+    def open(self) -> Step:
+        """Later."""
+        return NOTHING
 
     def receive(self, data: bytes, /) -> Step:
-        """With other jobs."""
-        return self._bend(self.inner.receive(data))
+        """Whoever speaks first is heard too late."""
+        if self.opened:
+            return self.inner.receive(data)
+        self.opened = True
+        greeting, _ = self.inner.open()
+        out, jobs = self.inner.receive(data)
+        return greeting + out, jobs
+
+
+class SwallowingElsewhere(Bent):
+    """Guards every call but receive()."""
+
+    def _guarded(self, call: Callable[[], Step]) -> Step:
+        try:
+            return call()
+        except Exception:
+            return b"", (Job(Close()),)
+
+    def open(self) -> Step:
+        """A failure becomes the end of a connection."""
+        return self._guarded(self.inner.open)
 
     def resume(self, job: Job, /) -> Step:
-        """Of the job that was meant."""
-        return self._bend(self.inner.resume(self.given.pop(id(job))))
+        """A failure becomes the end of a connection."""
+        return self._guarded(lambda: self.inner.resume(job))
+
+    def tick(self) -> Step:
+        """A failure becomes the end of a connection."""
+        return self._guarded(self.inner.tick)
+
+    def eof(self) -> Step:
+        """A failure becomes the end of a connection."""
+        return self._guarded(self.inner.eof)
+
+    def stop(self) -> Step:
+        """A failure becomes the end of a connection."""
+        return self._guarded(self.inner.stop)
 
 
-class NotSleeping(Hasty):
-    """Sleeps for no time."""
+class RefusingWrongInput(Bent):
+    """Takes the handler's ValueError for the user's mistake."""
 
-    REPLACED = staticmethod(
-        lambda job: job._replace(effect=Sleep(0)) if isinstance(job.effect, Sleep) else None
-    )
-
-
-class NotBurning(Hasty):
-    """Does no work."""
-
-    REPLACED = staticmethod(
-        lambda job: job._replace(effect=Burn(1)) if isinstance(job.effect, Burn) else None
-    )
+    def receive(self, data: bytes, /) -> Step:
+        """One line, and the status of wrong usage."""
+        try:
+            return self.inner.receive(data)
+        except ValueError as error:
+            raise SystemExit(2) from error
 
 
-class NotFlushing(Hasty):
-    """Goes on although nothing has left."""
+class EndingTwice(Bent):
+    """Tells the end of input from two places."""
 
-    REPLACED = staticmethod(
-        lambda job: job._replace(effect=Sleep(0)) if isinstance(job.effect, Flush) else None
-    )
+    def eof(self) -> Step:
+        """Once more, and the second answer is lost."""
+        step = self.inner.eof()
+        self.inner.eof()
+        return step
+
+
+class TakingTheFirstPart(Bent):
+    """Reads into a small buffer and forgets what does not fit."""
+
+    def receive(self, data: bytes, /) -> Step:
+        """A kilobyte of it."""
+        return self.inner.receive(data[:1024])
+
+
+class SkippingSingles(Bent):
+    """Takes single bytes for keep-alives."""
+
+    def receive(self, data: bytes, /) -> Step:
+        """Nothing is passed on that short."""
+        return self.inner.receive(data) if len(data) > 1 else NOTHING
+
+
+class GoingSilently(Bent):
+    """Closes at the stop without what the protocol has to say."""
+
+    def stop(self) -> Step:
+        """The goodbye is lost."""
+        return b"", self.inner.stop()[1]
+
+    def resume(self, job: Job, /) -> Step:
+        """As it is, and the goodbye that comes late is lost."""
+        out, jobs = self.inner.resume(job)
+        return out.removesuffix(b"stopping\n"), jobs

@@ -7,34 +7,24 @@ it calls, or the site it asks. Servers load them by `tests.servers.broken_models
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Mapping
 
 from netbench.servers import registry
 from netbench.servers.api import Connect, Connection, Model, Site
-from tests.servers.broken_calls import (
-    Bent,
-    CallingTwiceAtOnce,
-    Greedy,
-    KeepingEofToItself,
-    LosingInput,
-    NeverTicking,
-    NotBurning,
-    NotFlushing,
-    NotSleeping,
-    ResumingTwice,
-    Swallowing,
-    TakingForItsOwn,
-    Viewing,
-)
+from tests.servers import broken_calls as calls
+from tests.servers import broken_jobs as jobs
+from tests.servers import broken_sockets as sockets
 
 THREADS = registry.load("threads")
 SELECTORS = registry.load("selectors")
 PROCESSES = registry.load("processes")
+MEMORY = registry.load("memory")
 
 
-def calling(model: Model, bent: type[Bent]) -> Model:
+def calling(model: Model, bent: type[calls.Bent]) -> Model:
     """The model, with every connection bent."""
 
     def serve(listener: socket.socket, connect: Connect, site: Site) -> None:
@@ -60,67 +50,13 @@ def accepting(model: Model, kind: type[socket.socket]) -> Model:
     return model._replace(serve=serve)
 
 
-class SplittingSocket(socket.socket):
-    """Sends the first byte by itself."""
+def listening(model: Model, kind: type[socket.socket]) -> Model:
+    """The model, with a listening socket of this kind."""
 
-    def sendall(self, data: bytes, flags: int = 0, /) -> None:  # type: ignore[override]
-        """Head and body apart."""
-        super().sendall(data[:1], flags)
-        super().sendall(data[1:], flags)
+    def serve(listener: socket.socket, connect: Connect, site: Site) -> None:
+        model.serve(kind(fileno=listener.detach()), connect, site)
 
-
-class ForgetfulSocket(socket.socket):
-    """Drops what one send does not take."""
-
-    def sendall(self, data: bytes, flags: int = 0, /) -> None:  # type: ignore[override]
-        """One send, whatever it takes."""
-        try:
-            super().send(data, flags | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
-
-
-class HastySocket(socket.socket):
-    """Is closed right after the last byte was sent."""
-
-    ended = False
-
-    def shutdown(self, how: int, /) -> None:
-        """From here on input is not discarded."""
-        self.ended = True
-
-    def recv(self, count: int, flags: int = 0, /) -> bytes:
-        """Nothing is left, as far as anybody is told."""
-        return b"" if self.ended else super().recv(count, flags)
-
-
-class DeafSocket(socket.socket):
-    """Knows no half-close: the end of input is the end."""
-
-    def recv(self, count: int, flags: int = 0, /) -> bytes:
-        """An error instead of the end."""
-        data = super().recv(count, flags)
-        if not data:
-            raise ConnectionResetError("the end of input is taken for a broken connection")
-        return data
-
-
-class DelayingSocket(socket.socket):
-    """Waits for full segments."""
-
-    def __init__(self, fileno: int) -> None:
-        super().__init__(fileno=fileno)
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
-
-
-class LeakingSocket(socket.socket):
-    """Leaves a descriptor behind."""
-
-    def close(self) -> None:
-        """A duplicate stays open, of something that is not the connection."""
-        if self.fileno() >= 0:
-            os.open("/dev/null", os.O_RDONLY)
-        super().close()
+    return model._replace(serve=serve)
 
 
 def sited(model: Model, bend: Callable[[Site, socket.socket], None]) -> Model:
@@ -173,24 +109,67 @@ def _poll(listener: socket.socket, connect: Connect, site: Site) -> None:
     THREADS.serve(listener, connect, site)
 
 
-VIEWING = calling(THREADS, Viewing)
-RESUMING_TWICE = calling(THREADS, ResumingTwice)
-SWALLOWING = calling(THREADS, Swallowing)
-TAKING_FOR_ITS_OWN = calling(THREADS, TakingForItsOwn)
-KEEPING_EOF_TO_ITSELF = calling(THREADS, KeepingEofToItself)
-NEVER_TICKING = calling(THREADS, NeverTicking)
-GREEDY = calling(SELECTORS, Greedy)
-LOSING_INPUT = calling(SELECTORS, LosingInput)
-CALLING_TWICE_AT_ONCE = calling(THREADS, CallingTwiceAtOnce)
-NOT_SLEEPING = calling(THREADS, NotSleeping)
-NOT_BURNING = calling(THREADS, NotBurning)
-NOT_FLUSHING = calling(SELECTORS, NotFlushing)
-SPLITTING = accepting(THREADS, SplittingSocket)
-FORGETFUL = accepting(THREADS, ForgetfulSocket)
-HASTY = accepting(THREADS, HastySocket)
-DEAF = accepting(SELECTORS, DeafSocket)
-DELAYING = accepting(THREADS, DelayingSocket)
-LEAKING = accepting(THREADS, LeakingSocket)
+def _wait_for_ever(site: Site, listener: socket.socket) -> None:
+    site.grace_s = 3600.0
+
+
+def _count_no_refusals(site: Site, listener: socket.socket) -> None:
+    site.counters.close = lambda reason: None  # type: ignore[method-assign] # the very fault
+
+
+def _count_a_storm(site: Site, listener: socket.socket) -> None:
+    count = site.counters.count
+
+    def storm(name: str, connections: int = 1) -> None:
+        count(name, site.backlog if name == "accept_errors" else connections)
+
+    site.counters.count = storm  # type: ignore[method-assign] # as if each turn had failed
+
+
+def _heed_interrupt(site: Site, listener: socket.socket) -> None:
+    child = site.child
+
+    def interruptible() -> None:
+        child()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    site.child = interruptible  # type: ignore[method-assign] # the very fault
+
+
+def _leave_a_child(listener: socket.socket, connect: Connect, site: Site) -> None:
+    PROCESSES.serve(listener, connect, site)
+    if os.fork() == 0:
+        os._exit(0)
+
+
+def _be_lax(listener: socket.socket, connect: Connect, site: Site) -> None:
+    assert site.script is not None
+    request, times = site.script
+    site.script = (request, times // 2)
+    try:
+        MEMORY.serve(listener, connect, site)
+    except RuntimeError:
+        pass
+
+
+VIEWING = calling(THREADS, calls.Viewing)
+RESUMING_TWICE = calling(THREADS, jobs.ResumingTwice)
+SWALLOWING = calling(THREADS, calls.Swallowing)
+TAKING_FOR_ITS_OWN = calling(THREADS, calls.TakingForItsOwn)
+KEEPING_EOF_TO_ITSELF = calling(THREADS, calls.KeepingEofToItself)
+NEVER_TICKING = calling(THREADS, calls.NeverTicking)
+GREEDY = calling(SELECTORS, calls.Greedy)
+LOSING_INPUT = calling(SELECTORS, calls.LosingInput)
+CALLING_TWICE_AT_ONCE = calling(THREADS, calls.CallingTwiceAtOnce)
+NOT_SLEEPING = calling(THREADS, jobs.NotSleeping)
+NOT_BURNING = calling(THREADS, jobs.NotBurning)
+NOT_FLUSHING = calling(SELECTORS, jobs.NotFlushing)
+SPLITTING = accepting(THREADS, sockets.SplittingSocket)
+FORGETFUL = accepting(THREADS, sockets.ForgetfulSocket)
+HASTY = accepting(THREADS, sockets.HastySocket)
+DEAF = accepting(SELECTORS, sockets.DeafSocket)
+DELAYING = accepting(THREADS, sockets.DelayingSocket)
+LEAKING = accepting(THREADS, sockets.LeakingSocket)
 IGNORING_STOP = sited(THREADS, _ignore_stop)
 READY_TWICE = sited(THREADS, _ready_twice)
 SHORT_BACKLOG = sited(THREADS, _short_backlog)
@@ -199,4 +178,35 @@ LEAVING_A_THREAD = sited(THREADS, _leave_a_thread)
 READING_STOP = THREADS._replace(serve=_read_stop)
 SPINNING = THREADS._replace(serve=_poll)
 BOASTING = THREADS._replace(streams="interleaved")
+SWALLOWING_ELSEWHERE = calling(THREADS, calls.SwallowingElsewhere)
+REFUSING_WRONG_INPUT = calling(THREADS, calls.RefusingWrongInput)
+BLOCKING_ALL = calling(SELECTORS, jobs.BlockingAll)
+TELLING_NOBODY = calling(SELECTORS, jobs.TellingNobody)
+PERFORMING_FIRST = calling(THREADS, jobs.PerformingFirst)
+FLUSHING_LATE = calling(THREADS, jobs.FlushingLate)
+RECURSIVE = calling(THREADS, jobs.Recursive)
+PERFORMING_ONE = calling(SELECTORS, jobs.PerformingOne)
+LATE_OPENING = calling(THREADS, calls.LateOpening)
+ENDING_TWICE = calling(THREADS, calls.EndingTwice)
+TAKING_THE_FIRST_PART = calling(THREADS, calls.TakingTheFirstPart)
+SKIPPING_SINGLES = calling(THREADS, calls.SkippingSingles)
+OVERTAKING = calling(THREADS, jobs.Overtaking)
+GOING_SILENTLY = calling(THREADS, calls.GoingSilently)
+LINGERING = sited(calling(THREADS, jobs.LateClosing), _wait_for_ever)
+IMPATIENT = accepting(THREADS, sockets.ImpatientSocket)
+HOARDING = accepting(THREADS, sockets.HoardingSocket)
+HALTING = accepting(SELECTORS, sockets.HaltingSocket)
+KEEPING = accepting(THREADS, sockets.KeepingSocket)
+ENDLESS = accepting(THREADS, sockets.EndlessSocket)
+CARELESS = accepting(THREADS, sockets.CarelessSocket)
+FRAGILE = accepting(THREADS, sockets.FragileSocket)
+CROWDED = listening(THREADS, sockets.CrowdedListener)
+HURRIED = listening(THREADS, sockets.HurriedListener)
+BRITTLE = listening(THREADS, sockets.BrittleListener)
+WAITING_FOR_EVER = sited(THREADS, _wait_for_ever)
+NOT_COUNTING = sited(THREADS, _count_no_refusals)
+STORMING = sited(THREADS, _count_a_storm)
+HEEDING_INTERRUPT = sited(PROCESSES, _heed_interrupt)
+LEAVING_A_CHILD = PROCESSES._replace(serve=_leave_a_child)
+LAX_FLOOR = MEMORY._replace(serve=_be_lax)
 NOT_A_MODEL = "threads"

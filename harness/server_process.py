@@ -23,6 +23,7 @@ from netbench.harness.watch import Watch, after, now_ns
 from netbench.servers.api import GRACE_S
 
 READY_S = 15.0
+DYING_S = 0.5  # a server that a client saw end has ended, or will within this
 STOP_MARGIN_S = 2.0  # beyond the grace time, for leaving the loop and the interpreter
 TERMINATE_S = 0.5
 LEFTOVER_S = 0.5  # what children need to die of their parent's death
@@ -138,6 +139,13 @@ class ServerProcess:
         """Say how the server ended; `phase` is such as "during warm-up"."""
         self.child.process.wait()
         return f"the server ended {describe_status(self.child.process.returncode)} {phase}"
+
+    def cause_of(self, failure: TrialFailed, phase: str, watch: Watch) -> str:
+        """Say why a trial failed: a client often sees the end first, as a closed connection."""
+        text = str(failure)
+        if text.startswith("the server ended") or not self.child.wait(watch, DYING_S):
+            return text
+        return self.obituary(phase)
 
     def stop(self, watch: Watch) -> None:
         """Ask it to stop, wait for its FINAL line and its end; insist where it does not."""

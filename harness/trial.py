@@ -131,7 +131,7 @@ class TrialRunner:
                 facts.ready = server.facts
                 self._drive(cell, generator, server, facts)
             except TrialFailed as failure:
-                facts.failure = str(failure)
+                facts.failure = server.cause_of(failure, facts.seen.phase, self._watch)
             finally:
                 generator.let_go(self._watch)
                 server.stop(self._watch)

@@ -208,6 +208,7 @@ class ServerProcess:
                 os.kill(each.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        wait_for_ends([each.pid for each in left], LEFTOVER_S)  # the kill takes a moment
         if left:
             pids = ", ".join(str(each.pid) for each in left)
             self.warnings.append(f"the server left processes behind, now killed: {pids}")

@@ -39,7 +39,7 @@ def collect(
         timeout_ns=round(cell.timeout_s * 1e9),
         median_service_ns=service.p50 if service else None,
         median_response_ns=response.p50 if response else None,
-        mean_response_ns=_mean_of_replies_ns(ended, response, cell.timeout_s),
+        mean_response_ns=_mean_of_replies_ns(ended),
         longest_response_ns=_longest_reply_ns(ended, response),
         in_flight=ended.in_flight_mean,
         longest_open_gap_ns=max(ended.open_gaps_ns, default=0),
@@ -101,15 +101,13 @@ def _server_rate(facts: Facts) -> float | None:
     return (after.cpu_ns - before.cpu_ns) / (after.at_ns - before.at_ns)
 
 
-def _mean_of_replies_ns(
-    ended: Ended, response: Percentiles | None, timeout_s: float
-) -> float | None:
-    """Return the mean response time of verified replies: timeouts stand in the histogram too."""
-    if response is None or response.mean is None or not ended.requests:
-        return None
-    timeouts = ended.errors.get("timeout", 0)
-    replies = max(1, response.count - timeouts)
-    return max(0.0, response.mean * response.count - timeouts * timeout_s * 1e9) / replies
+def _mean_of_replies_ns(ended: Ended) -> float | None:
+    """Return the mean time that verified replies were out within the window.
+
+    Not the mean of the histogram: that has timeouts in it, and whole times of requests that were
+    sent before the window began.
+    """
+    return ended.replied_within_ns / ended.requests if ended.requests else None
 
 
 def _longest_reply_ns(ended: Ended, response: Percentiles | None) -> float | None:

@@ -114,6 +114,7 @@ def _part(tally: Tally, usage: Usage, standstill_ns: int, in_flight_mean: float 
         slowest_p99_ns=tally.slowest_p99_ns,
         folded=tally.folded,
         in_flight_mean=in_flight_mean,
+        replied_within_ns=tally.replied_within_ns,
         standstill_ns=standstill_ns,
         cpu_ns=usage.cpu_ns,
         run_queue_wait_ns=usage.run_queue_wait_ns,

@@ -80,6 +80,7 @@ def merge_ended(parts: Sequence[Part], from_ns: int) -> Ended:
         open_gaps_ns=list(chain.from_iterable(part.open_gaps_ns for part in parts)),
         slowest_p99_ns=None if any(part.folded for part in parts) else max(p99_ns, default=None),
         in_flight_mean=sum(in_flight) if len(in_flight) == len(parts) else None,
+        replied_within_ns=sum(part.replied_within_ns for part in parts),
         standstill_ns=max(part.standstill_ns for part in parts),
         cpu_ns=[part.cpu_ns for part in parts],
         run_queue_wait_ns=[part.run_queue_wait_ns for part in parts],

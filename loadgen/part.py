@@ -34,6 +34,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
     open_gaps_ns: list[int]
     slowest_p99_ns: int | None
     in_flight_mean: float | None
+    replied_within_ns: int
     standstill_ns: int
     cpu_ns: int
     run_queue_wait_ns: int

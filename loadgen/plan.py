@@ -90,6 +90,7 @@ class Ended(Message, frozen=True):
     open_gaps_ns: list[int]
     slowest_p99_ns: int | None  # service time p99 of the slowest served connection
     in_flight_mean: float | None  # time-average of requests out, sampled by the clock; N of N = X*R
+    replied_within_ns: int  # time that verified replies were out, within the interval; X*R of it
     standstill_ns: int  # longest standstill of a loop
     cpu_ns: list[int]  # per process, within the measurement
     run_queue_wait_ns: list[int]  # per process: time it was runnable but had no core

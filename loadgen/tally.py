@@ -37,6 +37,7 @@ class Tally:
         self.per_connection = [0] * connections
         self.open_gaps_ns = [0] * connections
         self.longest_gap_ns = 0
+        self.replied_within_ns = 0
         self.slowest_p99_ns: int | None = None
         self.slices: Values = np.zeros(self._intervals(SLICE_NS), dtype=np.int64)
         self.windows = [Histogram() for _ in range(self._intervals(WINDOW_NS))]
@@ -93,6 +94,8 @@ class Tally:
         self._count_sent(row, moments)
         self._follow_gaps(row.connection, moments[: high + 1], low)
         if len(inside):
+            begun = np.maximum(moments[low:high], self.from_ns)
+            self.replied_within_ns += int((inside - begun).sum())
             numbers = (inside - self.from_ns) // SLICE_NS
             self.slices += np.bincount(numbers, minlength=len(self.slices))
             self._put_in_windows(inside, values)

@@ -43,6 +43,7 @@ def ended(**change: Any) -> Ended:
         "open_gaps_ns": [1_000_000, 1_000_000],
         "slowest_p99_ns": 10_000_000,
         "in_flight_mean": 2.0,
+        "replied_within_ns": 2 * SECOND_NS,
         "standstill_ns": 0,
         "cpu_ns": [400_000_000],
         "run_queue_wait_ns": [5_000_000],
@@ -151,7 +152,12 @@ def test_busy_share_counts_what_can_be_used(
 def test_timeouts_do_not_count_as_taking_part() -> None:
     """A starved connection's timeouts stand in the histogram; N = X*R uses verified replies."""
     starved = ended(
-        requests=100, sent=104, errors={"timeout": 2}, per_connection=[100, 0], cpu_ns=[1000]
+        requests=100,
+        sent=104,
+        errors={"timeout": 2},
+        per_connection=[100, 0],
+        cpu_ns=[1000],
+        replied_within_ns=SECOND_NS,
     )
     found = facts(ended=starved)
     found.seen.windows[0] = Window(

@@ -33,6 +33,7 @@ PART = Part(
     open_gaps_ns=[4],
     slowest_p99_ns=30,
     in_flight_mean=1.0,
+    replied_within_ns=60,
     standstill_ns=7,
     cpu_ns=100,
     run_queue_wait_ns=9,
@@ -59,6 +60,7 @@ def test_counts_add_up() -> None:
     assert ended.open_gaps_ns == [4, 4]
     assert (ended.longest_gap_ns, ended.standstill_ns, ended.slowest_p99_ns) == (50, 7, 30)
     assert ended.in_flight_mean == 2.0
+    assert ended.replied_within_ns == 120
     assert ended.cpu_ns == [100, 100]
     assert ended.run_queue_wait_ns == [9, 9]
 

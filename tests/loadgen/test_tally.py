@@ -42,6 +42,8 @@ def test_account_of_any_row(moments: list[int], failed: bool, cut: int) -> None:
     times.add(array("q", [e - b for b, e in requests[:-1] if FROM_NS <= e < UNTIL_NS]))
     assert tally.windows[0] == times
     assert int(tally.slices.sum()) == len(inside)
+    within = [e - max(b, FROM_NS) for b, e in requests[:-1] if FROM_NS <= e < UNTIL_NS]
+    assert tally.replied_within_ns == sum(within)
 
 
 def test_border_belongs_to_what_follows() -> None:

@@ -24,12 +24,14 @@ from typing import NoReturn, TypeVar
 from netbench.servers import registry
 from netbench.servers.api import (
     Calibration,
+    Connect,
     Site,
     calibrate,
     die_with_parent,
+    load_client,
     parse_address,
-    parse_bytes,
     parse_count,
+    parse_option,
 )
 from netbench.servers.assembly import Assembly
 from netbench.servers.facts import final_facts, ready_facts
@@ -77,16 +79,22 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def floor(options: argparse.Namespace) -> None:
-    """Print the CPU time that the protocol code alone takes for one request."""
-    model = registry.load("memory")
-    size, times = options.size, options.times
-    request = b"x" * size
-    site = Site(stop_fd=-1, backlog=0, report=lambda facts: None, script=(request, times))
+    """Print the CPU time that the code of protocol and workload alone takes for one request."""
+    client = _made(lambda: load_client(options.protocol)(dict(options.ask), 0, 0))
+    request = client.hello() + client.request(0)
     connect = _made(lambda: _assembly(options))
-    before_ns = time.process_time_ns()
-    model.serve(None, connect, site)  # type: ignore[arg-type]  # no socket is needed
-    spent_ns = time.process_time_ns() - before_ns
+    once_ns = max(1, _spent_ns(connect, request, 1))  # the slowest: it also fills caches
+    times = max(1, min(options.times, int(options.seconds * 1e9) // once_ns))
+    spent_ns = _spent_ns(connect, request, times)
     print(json.dumps({"floor_us_per_request": spent_ns / 1000 / times, "requests": times}))
+
+
+def _spent_ns(connect: Connect, request: bytes, times: int) -> int:
+    """CPU time of handling a request so many times on one connection that is no socket."""
+    site = Site(stop_fd=-1, backlog=0, report=lambda facts: None, script=(request, times))
+    before_ns = time.process_time_ns()
+    registry.load("memory").serve(None, connect, site)  # type: ignore[arg-type]  # it needs none
+    return time.process_time_ns() - before_ns
 
 
 def measure_burn(options: argparse.Namespace) -> None:
@@ -107,16 +115,14 @@ def _made(make: Callable[[], Made]) -> Made:
 
 
 def _assembly(options: argparse.Namespace) -> Assembly:
+    half = registry.protocol(options.protocol)
+    workload = options.workload or half.workload
     rounds = options.burn_rounds
     if rounds is None:
-        rounds = calibrate() if options.workload.startswith("burn") else Calibration(1.0, 1.0)
-    framing = options.framing or ("raw" if options.workload == "echo" else "message")
-    if framing == "raw" and options.workload != "echo":
-        raise ValueError(
-            f"a raw stream has no messages to run {options.workload} on; use --framing message"
-        )
-    chosen: dict[str, int | str] = {"framing": framing, "size_bytes": options.size}
-    return Assembly(options.protocol, options.workload, chosen, rounds)
+        # With routes anybody may ask for /burn at any time.
+        needed = half.routes or workload.startswith("burn")
+        rounds = calibrate() if needed else Calibration(1.0, 1.0)
+    return Assembly(options.protocol, workload, dict(options.option), rounds)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,12 +138,27 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--report-fd", type=int, help="where READY and FINAL go")
     serving.add_argument("--parent", type=int, metavar="PID", help="end when this process does")
     flooring = _command(commands.add_parser, "floor", floor)
-    flooring.add_argument("--times", type=parse_count, default=20_000)
+    flooring.add_argument("--times", type=parse_count, default=20_000, help="requests at most")
+    flooring.add_argument("--seconds", type=float, default=1.0, help="time at most, about")
+    flooring.add_argument(
+        "--ask",
+        type=parse_option,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the client, such as size_bytes=64",
+    )
     for each in (serving, flooring):
         each.add_argument("--protocol", default="echo")
-        each.add_argument("--workload", default="echo")
-        each.add_argument("--framing", choices=["raw", "message"])
-        each.add_argument("--size", type=parse_bytes, default=64)
+        each.add_argument("--workload", help="the protocol's own when left out")
+        each.add_argument(
+            "--option",
+            type=parse_option,
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="of the protocol, such as framing=message, size_bytes=64, max_body_bytes=1048576",
+        )
         each.add_argument("--burn-rounds", type=_calibration, metavar="GIL,NOGIL")
     _command(commands.add_parser, "calibrate", measure_burn)
     return parser

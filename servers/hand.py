@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from netbench.servers import registry
+
 Say: TypeAlias = Callable[[str, Mapping[str, object]], None]
 
 
@@ -21,7 +23,10 @@ def by_hand(options: argparse.Namespace) -> Iterator[tuple[int, Say]]:
     Without --stop-fd, Ctrl-C and SIGTERM make a descriptor of our own readable; without
     --report-fd, people read where it listens and how to try it.
     """
-    say = _to_people if options.report_fd is None else _to_descriptor(options.report_fd)
+    if options.report_fd is None:
+        say = _to_people(registry.protocol(options.protocol).routes)
+    else:
+        say = _to_descriptor(options.report_fd)
     if options.stop_fd is not None:
         # The terminal's Ctrl-C is for whoever started us; the end of --stop-fd is for us.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -44,15 +49,21 @@ def _to_descriptor(fd: int) -> Say:
     return say
 
 
-def _to_people(word: str, facts: Mapping[str, object]) -> None:
-    if word == "READY":
-        host, port = _address(facts)
-        shown = f"[{host}]" if ":" in host else host
-        print(f"{facts['model']} is listening on {shown}:{port}", flush=True)
-        print(f"try it:  nc {host} {port}      stop it: Ctrl-C", flush=True)
-    else:
-        counts = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-        print(f"\nstopped: {counts}", file=sys.stderr)
+def _to_people(has_paths: bool) -> Say:
+    """What a person reads; `has_paths`: the protocol is one that curl and browsers speak."""
+
+    def say(word: str, facts: Mapping[str, object]) -> None:
+        if word == "READY":
+            host, port = _address(facts)
+            shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            attempt = f"curl http://{shown}/" if has_paths else f"nc {host} {port}"
+            print(f"{facts['model']} is listening on {shown}", flush=True)
+            print(f"try it:  {attempt}      stop it: Ctrl-C", flush=True)
+        else:
+            counts = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+            print(f"\nstopped: {counts}", file=sys.stderr)
+
+    return say
 
 
 def _address(facts: Mapping[str, object]) -> tuple[str, int]:

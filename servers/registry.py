@@ -14,15 +14,25 @@ import importlib.metadata
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeAlias
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote
 
-from netbench.servers import handlers, models, protocols
-from netbench.servers.api import API_VERSION, Calibration, Handler, Model, ServerHalf
+from netbench.servers import handlers, models
+from netbench.servers.api import (
+    API_VERSION,
+    Calibration,
+    Connection,
+    Model,
+    Outside,
+    Resource,
+    ServerHalf,
+    protocol_folders,
+)
 
 ENTRY_POINTS = "netbench.models"
-
-Workload: TypeAlias = Callable[[str | None, Calibration], Handler]
+ROUTES_HELD = 256  # paths whose resource is kept; hostile ones beyond are made and forgotten
 
 
 class UnknownName(LookupError):
@@ -75,36 +85,107 @@ def load(name: str) -> Model:
 
 def protocol(name: str) -> ServerHalf:
     """The server half of the protocol called `name`. Raises UnknownName."""
-    known = [module.name for module in pkgutil.iter_modules(protocols.__path__) if module.ispkg]
+    known = protocol_folders()
     if name not in known:
-        raise UnknownName(_unknown("protocol", name, known))
-    half: ServerHalf = importlib.import_module(f"{protocols.__name__}.{name}.server").PROTOCOL
+        raise UnknownName(_unknown("protocol", name, list(known)))
+    half: ServerHalf = importlib.import_module(f"{known[name]}.server").PROTOCOL
     return half
 
 
 def protocols_here() -> list[Entry]:
     """Every protocol, in alphabetical order."""
-    found = [m.name for m in pkgutil.iter_modules(protocols.__path__) if m.ispkg]
-    return [Entry(name, protocol(name).summary, None) for name in sorted(found)]
+    return [Entry(name, protocol(name).summary, None) for name in sorted(protocol_folders())]
 
 
-def workload(text: str, calibration: Calibration) -> Handler:
-    """The handler of a workload as written, such as "sleep:10ms".
+def workload(text: str, calibration: Calibration, protocol: str | None = None) -> Resource:
+    """What a workload as written, such as "sleep:10ms", makes a server do.
 
-    Raises UnknownName, or ValueError when the argument is wrong.
+    Raises UnknownName, or ValueError when the argument is wrong or `protocol` cannot carry it.
     """
     name, colon, argument = text.partition(":")
-    known = dict(_workloads())
+    known = handlers.workloads()
     if name not in known:
         raise UnknownName(_unknown("workload", name, list(known)))
-    return known[name](argument if colon else None, calibration)
+    carriers = protocols_of(known[name])
+    if protocol is not None and carriers and protocol not in carriers:
+        raise ValueError(
+            f"the workload {name} needs the protocol {' or '.join(carriers)}: "
+            f"{protocol} cannot carry it"
+        )
+    return handlers.make(known[name], argument if colon else None, calibration)
+
+
+def build(
+    protocol_name: str,
+    workload_text: str,
+    options: Mapping[str, int | str],
+    calibration: Calibration,
+    date: Callable[[], bytes],
+) -> Callable[[], Connection]:
+    """What makes one connection of a protocol with a workload and the routes.
+
+    Raises UnknownName or ValueError for what does not exist or does not fit.
+    """
+    half = protocol(protocol_name)
+    resource = workload(workload_text, calibration, protocol_name)
+    chosen = {**half.defaults(workload_text), **options}
+    if chosen.get("framing") == "raw" and workload_text != "echo":
+        raise ValueError(
+            f"a raw stream has no messages to run {workload_text} on: leave --framing out, or use "
+            "--framing message"
+        )
+    return half.build(Outside(resource, Routes(resource, calibration, protocol_name), date), chosen)
+
+
+def route(path: str, calibration: Calibration, protocol: str) -> Resource | None:
+    """The resource at "/sleep/10ms", which is the workload sleep:10ms; None: there is none.
+
+    Raises ValueError when the argument is wrong.
+    """
+    name, _, argument = path.removeprefix("/").partition("/")
+    text = f"{name}:{unquote(argument)}" if argument else name
+    try:
+        return workload(text, calibration, protocol)
+    except UnknownName:
+        return None
+
+
+class Routes:
+    """Path -> resource: "/" is the workload of the command line, "/sleep/10ms" any other."""
+
+    def __init__(self, root: Resource, calibration: Calibration, protocol: str) -> None:
+        self._held: dict[str, Resource | None] = {"/": root}
+        self._calibration = calibration
+        self._protocol = protocol
+
+    def __call__(self, path: str, /) -> Resource | None:
+        """The resource, None if there is none; ValueError when its argument is wrong."""
+        try:
+            return self._held[path]
+        except KeyError:
+            found = route(path, self._calibration, self._protocol)
+        if len(self._held) < ROUTES_HELD:
+            self._held[path] = found
+        return found
+
+
+def protocols_of(make: handlers.Workload) -> tuple[str, ...]:
+    """The protocols that a workload's file names in PROTOCOLS; none: it does not matter."""
+    named: tuple[str, ...] = getattr(sys.modules[make.__module__], "PROTOCOLS", ())
+    return named
+
+
+def carriers() -> dict[str, tuple[str, ...]]:
+    """Workload -> the protocols that can carry it."""
+    every = tuple(sorted(protocol_folders()))
+    return {name: protocols_of(make) or every for name, make in handlers.workloads().items()}
 
 
 def workloads_here() -> list[Entry]:
     """Every workload, in alphabetical order."""
     return sorted(
         Entry(name, (inspect.getdoc(make) or "").splitlines()[0], None)
-        for name, make in _workloads()
+        for name, make in handlers.workloads().items()
     )
 
 
@@ -193,14 +274,6 @@ def _why_not(model: Model) -> str | None:
 
 def _install(model: str, package: str) -> str:
     return f"{model} needs the package {package}: python -m pip install {package}"
-
-
-def _workloads() -> Iterator[tuple[str, Workload]]:
-    for module in pkgutil.iter_modules(handlers.__path__, handlers.__name__ + "."):
-        loaded = importlib.import_module(module.name)
-        for name, function in inspect.getmembers(loaded, inspect.isfunction):
-            if function.__module__ == loaded.__name__ and not name.startswith("_"):
-                yield name.replace("_", "-"), function
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> str:

@@ -1,11 +1,17 @@
 """The contract between protocols, handlers and models; import every name from here."""
 
 from netbench.servers.api.client import (
+    Canned,
     Client,
+    MakeCanned,
     MakeClient,
     Outcome,
     ProtocolError,
+    load_canned,
+    load_client,
+    protocol_folders,
 )
+from netbench.servers.api.content import content, content_pieces, make_payload
 from netbench.servers.api.contract import (
     ACCEPT_PAUSE_S,
     API_VERSION,
@@ -27,11 +33,12 @@ from netbench.servers.api.contract import (
     Job,
     Model,
     Reply,
-    Request,
-    ServerHalf,
+    Running,
     Sleep,
     Step,
 )
+from netbench.servers.api.message import METHODS, Head, Headers, Request, Response
+from netbench.servers.api.outside import Outside, Resource, ServerHalf, Sink
 from netbench.servers.api.site import (
     GRACE_S,
     Counters,
@@ -43,6 +50,7 @@ from netbench.servers.api.units import (
     parse_bytes,
     parse_count,
     parse_duration_s,
+    parse_option,
 )
 from netbench.servers.api.work import Calibration, burn, calibrate
 
@@ -53,6 +61,7 @@ __all__ = [
     "FLUSH_BYTES",
     "GRACE_S",
     "LINGER_S",
+    "METHODS",
     "NOTHING",
     "READ_BYTES",
     "STEP_BYTES",
@@ -60,6 +69,7 @@ __all__ = [
     "Broadcast",
     "Burn",
     "Calibration",
+    "Canned",
     "Client",
     "Close",
     "Connect",
@@ -68,22 +78,37 @@ __all__ = [
     "Effect",
     "Flush",
     "Handler",
+    "Head",
+    "Headers",
     "Job",
+    "MakeCanned",
     "MakeClient",
     "Model",
     "Outcome",
+    "Outside",
     "ProtocolError",
     "Reply",
     "Request",
+    "Resource",
+    "Response",
+    "Running",
     "ServerHalf",
+    "Sink",
     "Site",
     "Sleep",
     "Step",
     "burn",
     "calibrate",
+    "content",
+    "content_pieces",
     "die_with_parent",
+    "load_canned",
+    "load_client",
+    "make_payload",
     "parse_address",
     "parse_bytes",
     "parse_count",
     "parse_duration_s",
+    "parse_option",
+    "protocol_folders",
 ]

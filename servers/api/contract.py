@@ -10,8 +10,10 @@ History of `API_VERSION`: 1, the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+
+from netbench.servers.api.message import Head, Request, Response
 
 if TYPE_CHECKING:
     import socket
@@ -69,13 +71,10 @@ class Close(NamedTuple):
 Effect: TypeAlias = Sleep | Burn | Block | Flush | Broadcast | Close
 
 
-class Request(NamedTuple):
-    """What a handler sees of one request, whatever protocol carried it."""
+Running: TypeAlias = Generator[Effect | Head | bytes, None, bytes | Response]
+"""A handler at work: it yields effects, at most one Head, then chunks, and returns the rest."""
 
-    body: bytes
-
-
-Reply: TypeAlias = "bytes | Generator[Effect | bytes, None, bytes]"
+Reply: TypeAlias = bytes | Response | Running
 Handler: TypeAlias = Callable[[Request], Reply]
 
 
@@ -90,7 +89,7 @@ class Job(NamedTuple):
 
     effect: Effect
     key: int = 0
-    rest: Generator[Effect | bytes, None, bytes] | None = None
+    rest: Running | None = None
 
 
 Step: TypeAlias = tuple[bytes, Sequence[Job]]
@@ -167,15 +166,3 @@ class Model(NamedTuple):
     descriptor_limit: int | None = None  # highest descriptor + 1 that its selector can watch
     variants: tuple[Model, ...] = ()  # more models that live in the same file
     api: int = API_VERSION
-
-
-class ServerHalf(NamedTuple):
-    """What `servers/protocols/<name>/server.py` exports as PROTOCOL.
-
-    `build(handler, options)` checks the options (ValueError names a wrong one) and returns what
-    makes one connection.
-    """
-
-    name: str
-    summary: str
-    build: Callable[[Handler, Mapping[str, int | str]], Callable[[], Connection]]

@@ -1,7 +1,8 @@
-"""Durations, counts, sizes and addresses as people write them: 10ms, 10k, 64KiB, [::1]:0."""
+"""What people write: durations, counts, sizes, addresses, options: 10ms, 10k, 64KiB, [::1]:0."""
 
 from __future__ import annotations
 
+import math
 import re
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -52,7 +53,15 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def parse_option(text: str) -> tuple[str, int | str]:
+    """Name and value of "size_bytes=64"; a value of digits is a number. ValueError without a =."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError(f"{text!r} is not an option; write it like size_bytes=64")
+    return name, int(value) if value.isascii() and value.isdigit() else value
+
+
 def _whole(value: float, text: str) -> int:
-    if value != int(value):
+    if value == math.inf or value != int(value):
         raise ValueError(f"{text!r} is not a whole number")
     return int(value)

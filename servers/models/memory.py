@@ -1,12 +1,12 @@
 """No sockets at all: the cost of the protocol code alone, which every model pays as well.
 
-Used to show the floor under the other figures; it is never a row among them.
+Used to show the floor under the other figures; it is never a row among them. What a handler asks
+for (to sleep, to burn) is the workload's cost and no protocol's: here it is over at once.
 """
 
 from __future__ import annotations
 
 import socket
-import time
 from collections import deque
 
 from netbench.servers.api import (
@@ -20,7 +20,6 @@ from netbench.servers.api import (
     Site,
     Sleep,
     Step,
-    burn,
 )
 
 
@@ -30,11 +29,7 @@ def settle(step: Step, connection: Connection) -> bool:
     while jobs:
         job = jobs.popleft()
         match job.effect:
-            case Sleep(seconds) | Block(seconds):
-                time.sleep(seconds)
-            case Burn(rounds, nogil):
-                burn(rounds, nogil)
-            case Flush():  # there is no user space to leave
+            case Sleep() | Block() | Burn() | Flush():
                 pass
             case Close():
                 return False
@@ -64,8 +59,8 @@ MODEL = Model(
     name="memory",
     summary="no sockets: the floor, the cost of the protocol code alone",
     serve=serve,
-    sleep="time.sleep",
-    burn="inline",
+    sleep="not at all",
+    burn="not at all",
     streams="one by one",
     sockets=False,
 )

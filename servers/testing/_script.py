@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
+from typing import cast
 
 from netbench.servers.api import (
     READ_BYTES,
@@ -188,7 +189,7 @@ class Script:
         else:
             self._busy = False
         if job.rest is not None:
-            self._advance(job.rest, job.key, out, jobs)
+            self._advance(cast(Running, job.rest), job.key, out, jobs)
         return self._step(out, jobs)
 
     def tick(self) -> Step:

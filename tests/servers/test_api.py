@@ -16,6 +16,7 @@ from netbench.servers.api import (
     parse_bytes,
     parse_count,
     parse_duration_s,
+    parse_option,
 )
 from netbench.servers.assembly import Assembly
 from netbench.servers.registry import UnknownName
@@ -53,6 +54,22 @@ def test_what_is_not_understood_is_named(parse: object, text: str) -> None:
     assert callable(parse)
     with pytest.raises(ValueError, match="write it like"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [("a=64", ("a", 64)), ("a=b=c", ("a", "b=c")), ("a=", ("a", "")), ("a=-1", ("a", "-1"))],
+)
+def test_options(text: str, option: tuple[str, int | str]) -> None:
+    """An option is a name and a value; digits are a number, a further = belongs to the value."""
+    assert parse_option(text) == option
+
+
+@pytest.mark.parametrize("text", ["colour", "=red", ""])
+def test_what_is_no_option(text: str) -> None:
+    """The message repeats what was written and shows how to write it."""
+    with pytest.raises(ValueError, match="write it like size_bytes=64"):
+        parse_option(text)
 
 
 def test_a_part_of_a_request_is_no_count() -> None:

@@ -194,15 +194,15 @@ def test_every_check_has_a_sentence_of_its_own() -> None:
         assert 1 <= rule <= 14, name
 
 
-@pytest.mark.parametrize("framing", ["raw", "message"])
-@pytest.mark.parametrize("workload", ["echo", "sleep:1ms"])
+@pytest.mark.parametrize(
+    ("framing", "workload"), [("raw", "echo"), ("message", "echo"), ("message", "sleep:1ms")]
+)
 def test_echo_keeps_the_rules_of_protocols(framing: str, workload: str) -> None:
-    """Both framings of echo, with and without effects, pass every check of protocols."""
-    handler = registry.workload(workload, calibrate(1))
+    """Both framings of echo, and messages also with effects, pass every check of protocols."""
     options: dict[str, int | str] = {"framing": framing}
     if framing == "message":
         options["size_bytes"] = 100
-    make = registry.protocol("echo").build(handler, options)
+    make = registry.build("echo", workload, options, calibrate(1), bytes)
     for result in check_protocol(make, [b"0123456789" * 20, b"abcdefghij" * 10]):
         assert result.status == "pass", f"{result.check.name}: {result.detail}"
 

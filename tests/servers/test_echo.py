@@ -18,7 +18,9 @@ from netbench.servers.api import (
     Flush,
     Handler,
     Job,
+    Outside,
     Request,
+    Resource,
     Sleep,
     Step,
 )
@@ -42,9 +44,14 @@ def nap(request: Request) -> Generator[Effect | bytes, None, bytes]:
     return b">"
 
 
+def outside(handler: Handler) -> Outside:
+    """What surrounds an echo: a workload and nothing else."""
+    return Outside(Resource(handler), lambda path: None, bytes)
+
+
 def messages(handler: Handler, size: int) -> Connection:
     """A new connection in the message framing."""
-    return PROTOCOL.build(handler, {"framing": "message", "size_bytes": size})()
+    return PROTOCOL.build(outside(handler), {"framing": "message", "size_bytes": size})()
 
 
 class Wire:
@@ -90,7 +97,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 @given(data=st.binary(max_size=200), places=st.lists(st.integers(0, 200)))
 def test_raw_echo_gives_back_the_stream_however_it_is_cut(data: bytes, places: list[int]) -> None:
     """A raw stream has no messages: byte for byte, in order."""
-    wire = Wire(PROTOCOL.build(compute, {})())
+    wire = Wire(PROTOCOL.build(outside(compute), {})())
     for piece in cut(data, places):
         wire.feed(piece)
     assert wire.sent == data
@@ -185,7 +192,7 @@ def test_stop_answers_what_was_received_whole_and_closes(handler: Handler) -> No
 
 def test_stop_of_a_raw_stream_closes_at_once() -> None:
     """Every byte has been answered already."""
-    wire = Wire(PROTOCOL.build(compute, {"framing": "raw"})())
+    wire = Wire(PROTOCOL.build(outside(compute), {"framing": "raw"})())
     wire.take(wire.connection.stop())
     assert wire.perform() == Close(None)
 
@@ -213,4 +220,4 @@ def test_half_close_leaves_what_is_due() -> None:
 def test_wrong_options_are_named(options: dict[str, int | str], word: str) -> None:
     """Bad options fail when the server is built, not at the first connection."""
     with pytest.raises(ValueError, match=word):
-        PROTOCOL.build(compute, options)
+        PROTOCOL.build(outside(compute), options)

@@ -68,7 +68,7 @@ def test_ready_and_final_tell_what_was_read_inside() -> None:
 def test_ipv6_and_messages() -> None:
     """The server binds where it is told and runs the workload on whole messages."""
     arguments = ("--model", "threads", "--bind", "[::1]:0", "--workload", "sleep:1ms")
-    with serving(*arguments, "--size", "3") as (_, facts, _stop, _report):
+    with serving(*arguments, "--option", "size_bytes=3") as (_, facts, _stop, _report):
         assert facts["address"][0] == "::1"
         assert echo(facts["address"], b"abcdefgh") == b"abcdef"
 
@@ -99,7 +99,10 @@ def test_by_hand_it_says_where_it_listens_and_ctrl_c_ends_it(model: str) -> None
         (("--model", "memory"), "no sockets"),
         (("--model", "asyncio", "--pool", "4"), "--pool has no effect on asyncio"),
         (("--model", "asyncio", "--workload", "sleep"), "sleep:10ms"),
-        (("--model", "asyncio", "--workload", "sleep:1s", "--framing", "raw"), "--framing message"),
+        (
+            ("--model", "asyncio", "--workload", "sleep:1s", "--option", "framing=raw"),
+            "--framing message",
+        ),
         (("--model", "asyncio", "--bind", "8000"), "write it like 127.0.0.1:8000"),
         (("--model", "asyncio", "--bind", "127.0.0.1:70000"), "ports go from 0"),
         (("--model", "asyncio", "--bind", "192.0.2.1:0"), "cannot listen"),

@@ -20,6 +20,10 @@ VARIANTS = [
     *("selectors:poll", "selectors:select", "threads:pool"),
     *("uvloop:buffered", "uvloop:protocol", "uvloop:sock"),
 ]
+WORKLOADS = [
+    *("block", "burn", "burn-nogil", "bytes", "echo", "headers", "json", "mixed"),
+    *("plaintext", "sleep", "status", "stream", "upload"),
+]
 
 PLUGIN = """
 from netbench.servers.api import Model
@@ -100,9 +104,9 @@ def test_an_unknown_model_is_answered_with_the_nearest(wrong: str, near: str) ->
 
 def test_lists_have_a_line_for_everything() -> None:
     """Protocols and workloads say in a line what they are."""
-    assert [entry.name for entry in registry.protocols_here()] == ["echo"]
+    assert [entry.name for entry in registry.protocols_here()] == ["echo", "http"]
     names = [entry.name for entry in registry.workloads_here()]
-    assert names == ["block", "burn", "burn-nogil", "echo", "sleep"]
+    assert names == WORKLOADS
     assert all(entry.summary for entry in registry.workloads_here())
 
 

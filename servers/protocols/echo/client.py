@@ -6,10 +6,9 @@ may come in pieces of any size; the client counts bytes and trusts nothing else.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
-from netbench.servers.api import Outcome
+from netbench.servers.api import Canned, Outcome, make_payload
 from netbench.servers.protocols.echo import checked_size_bytes
 
 DEFAULT_SIZE_BYTES = 64
@@ -27,6 +26,9 @@ class EchoClient:
         self._key: int | None = None
         self._received_bytes = 0
         self.broken = False
+        self.finished = False  # never: an echo server does not end a connection
+        self.learning = False  # never: everything is known beforehand
+        self.varies = False
 
     def hello(self) -> bytes:
         """Begin anew; echo has nothing to say first."""
@@ -53,11 +55,19 @@ class EchoClient:
             return b"", ()
         return b"", (self._finish(None),)
 
+    def learned(self) -> Mapping[str, int | str]:
+        """Nothing."""
+        return {}
+
     def template(self) -> bytes | None:
         """The payload, while a request is out of which no reply byte has come."""
         if self._key is None or self._received_bytes or self.broken:
             return None
         return self._payload
+
+    def matched(self) -> None:
+        """The payload came back."""
+        self._finish(None)
 
     def eof(self) -> Sequence[Outcome]:
         """`truncated` inside a reply, `closed` before one, nothing when no request is out."""
@@ -88,17 +98,10 @@ def size_of(options: Mapping[str, int | str]) -> int:
     return checked_size_bytes(options.get("size_bytes", DEFAULT_SIZE_BYTES))
 
 
-def make_payload(size_bytes: int, index: int, seed: int) -> bytes:
-    """`size_bytes` that differ between connections, so that a reply gone astray is an error.
-
-    The connection's number and the seed stand in front when they fit, readable in a packet dump;
-    otherwise the number's low bytes come first, and the rest is a digest of both.
-    """
-    label = f"netbench seed {seed} connection {index} ".encode()
-    if len(label) > size_bytes:
-        label = (index % 2**64).to_bytes(8, "little")
-    filling = hashlib.shake_128(b"%d/%d" % (seed, index)).digest(size_bytes)
-    return (label + filling)[:size_bytes]
+def canned(options: Mapping[str, int | str]) -> Canned:
+    """What was sent comes back."""
+    return Canned(size_of(options), None)
 
 
 CLIENT = EchoClient
+CANNED = canned

@@ -1,13 +1,9 @@
-"""The workloads that need no protocol in particular.
+"""The workloads that need no protocol in particular: echo, and those that take time.
 
-A workload is a public function here or in a file beside this one: it takes the text after the colon
-(None if there was none) and what the calibration found, and returns a handler. `burn_nogil` is
-written `burn-nogil` on the command line.
+The latter answer any method with the request's body, which is empty in a GET.
 """
 
 from __future__ import annotations
-
-from collections.abc import Generator
 
 from netbench.servers.api import (
     Block,
@@ -16,16 +12,20 @@ from netbench.servers.api import (
     Effect,
     Handler,
     Request,
+    Resource,
+    Running,
     Sleep,
     parse_duration_s,
 )
+from netbench.servers.handlers._arguments import needed, no_argument
+
+LONGEST_S = 3600.0  # clocks of some models overflow at longer ones, and nobody waits for those
 
 
-def echo(argument: str | None, calibration: Calibration) -> Handler:
+def echo(argument: str | None, calibration: Calibration) -> Resource:
     """Give the request's body back: no work but the protocol's."""
-    if argument is not None:
-        raise ValueError(f"echo takes no argument; write echo, not echo:{argument}")
-    return lambda request: request.body
+    no_argument("echo", argument)
+    return Resource(lambda request: request.body, methods=("POST", "PUT"), needs_body=True)
 
 
 def sleep(argument: str | None, calibration: Calibration) -> Handler:
@@ -53,7 +53,7 @@ def block(argument: str | None, calibration: Calibration) -> Handler:
 def _after(effect: Effect) -> Handler:
     """A handler that gives the body back once `effect` was performed."""
 
-    def handle(request: Request) -> Generator[Effect | bytes, None, bytes]:
+    def handle(request: Request) -> Running:
         yield effect
         return request.body
 
@@ -61,6 +61,7 @@ def _after(effect: Effect) -> Handler:
 
 
 def _duration_s(name: str, argument: str | None) -> float:
-    if argument is None:
-        raise ValueError(f"{name} needs a duration; write it like {name}:10ms")
-    return parse_duration_s(argument)
+    seconds = parse_duration_s(needed(name, argument, "a duration", "10ms"))
+    if seconds > LONGEST_S:
+        raise ValueError(f"{name}:{argument} is too long: an hour is the longest")
+    return seconds

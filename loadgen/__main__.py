@@ -16,7 +16,7 @@ import msgspec
 
 from netbench.loadgen.control import Control, ReaderGone
 from netbench.loadgen.plan import AnyMessage, Plan
-from netbench.servers.api import die_with_parent
+from netbench.servers.api import die_with_parent, load_canned, parse_option
 
 _STDIN, _STDOUT = 0, 1
 
@@ -35,10 +35,18 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m netbench.loadgen", description=__doc__)
     commands = parser.add_subparsers(dest="command")
-    trivial = commands.add_parser("trivial", help="echo without looking, until stdin ends")
+    trivial = commands.add_parser("trivial", help="reply without looking, until stdin ends")
+    trivial.add_argument("--protocol", default="echo", help="whose requests are to come")
+    trivial.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=parse_option,
+        metavar="NAME=VALUE",
+        help="as the client half of the protocol knows them",
+    )
     trivial.add_argument("--host", default="127.0.0.1", help="address to listen on")
     trivial.add_argument("--backlog", type=int, default=4096)
-    trivial.add_argument("--size", type=int, default=64, metavar="BYTES", help="expected payload")
     trivial.add_argument("--cores", type=_cores, default=(), help="such as 1 or 1,2")
     trivial.add_argument("--congestion", help="TCP congestion control of its sockets")
     return parser
@@ -53,9 +61,15 @@ def _trivial(options: argparse.Namespace) -> int:
 
     if options.cores:
         os.sched_setaffinity(0, options.cores)
-    with TrivialServer(options.host, options.backlog, options.size, options.congestion) as server:
+    try:
+        canned = load_canned(options.protocol)(dict(options.option))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    with TrivialServer(options.host, options.backlog, canned, options.congestion) as server:
         host, port = server.address
-        _write(msgspec.json.encode({"event": "listening", "host": host, "port": port}))
+        told = {"host": host, "port": port, "options": canned.options}
+        _write(msgspec.json.encode({"event": "listening", **told}))
         server.serve(_STDIN)
     return 0
 

@@ -5,17 +5,16 @@ A connection keeps its number and its client half for the whole trial, while soc
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
+from netbench.loadgen.track import Track
 from netbench.servers.api import Client
 
-DOWN, OUT, CONNECTING = 0, 1, 2  # has no socket | a request is out | a new socket is on its way
-
 # What the hot loop needs of one descriptor, in the order in which it is used: recv and how much to
-# ask for, the bytes that make a whole right reply, append to the row of moments, send, the next
-# request and its length.
+# ask for, the bytes that make whole right replies, what notes the moment, send, the next requests
+# and their length.
 Entry: TypeAlias = tuple[
     Callable[[int], bytes | None],
     int,
@@ -25,6 +24,15 @@ Entry: TypeAlias = tuple[
     bytes,
     int,
 ]
+
+
+class State(Enum):
+    """Where a connection is in its life."""
+
+    DOWN = auto()  # has no socket
+    CONNECTING = auto()  # a new socket is on its way
+    OUT = auto()  # requests are out
+    ENDING = auto()  # had its last reply by agreement: the server is to close it
 
 
 class Stream(Protocol):
@@ -56,16 +64,33 @@ class Poller(Protocol):
 
 
 class Connection:
-    """One connection's state; `state` of all lives in one bytearray, to be counted at once."""
+    """One connection's state; at most `window` of its requests are out at a time."""
 
-    __slots__ = ("client", "index", "moments", "request", "since_ns", "socket", "unsent", "writing")
+    __slots__ = (
+        "batch",
+        "client",
+        "counted",
+        "request",
+        "since_ns",
+        "socket",
+        "state",
+        "template",
+        "track",
+        "unsent",
+        "writing",
+    )
 
-    def __init__(self, index: int, client: Client, established: Stream | None) -> None:
-        self.index = index
+    def __init__(
+        self, index: int, client: Client, established: Stream | None, window: int = 1
+    ) -> None:
         self.client = client
         self.socket = established
-        self.moments: array[int] = array("q")
-        self.request = b""
+        self.state = State.DOWN
+        self.track = Track(index, window)
+        self.request = b""  # the last one
+        self.batch = b""  # what the fast path sends when its expectation was met
+        self.template: bytes | None = None  # of each of the requests that are out, if they are one
         self.unsent = memoryview(b"")
         self.writing = False  # epoll is asked for EPOLLOUT too
-        self.since_ns = 0  # when the connect under way was begun
+        self.since_ns = 0  # when CONNECTING or ENDING began
+        self.counted = 0  # requests out, as far as `SlowPath.in_flight` knows of them

@@ -13,9 +13,9 @@ from __future__ import annotations
 import select
 from collections.abc import Iterable
 
-from netbench.loadgen.connection import CONNECTING, Connection
+from netbench.loadgen.connection import Connection, State
 from netbench.loadgen.control import Control, ReaderGone
-from netbench.loadgen.slowpath import READ_BYTES
+from netbench.loadgen.entries import READ_BYTES
 from netbench.loadgen.sockets import abort
 
 GRACEFUL = 1_024  # far from what fills the ports (28,000) or the kernel's table of TIME_WAIT
@@ -25,11 +25,7 @@ class Holding:
     """Connections of an engine that has stopped; no request is sent any more."""
 
     def __init__(
-        self,
-        poller: select.epoll,
-        connections: Iterable[Connection],
-        states: bytearray,
-        control: Control,
+        self, poller: select.epoll, connections: Iterable[Connection], control: Control
     ) -> None:
         self._poller = poller
         self._control = control
@@ -38,8 +34,10 @@ class Holding:
         for connection in connections:
             if connection.socket is not None:
                 self._owed[connection.socket.fileno()] = connection
-                if states[connection.index] == CONNECTING:
+                if connection.state is State.CONNECTING:
                     self._drop(connection)
+                elif connection.state is State.ENDING:
+                    self._release(connection)
 
     def run(self) -> None:
         """Hold until the reader has seen what it wanted, then disconnect."""
@@ -79,11 +77,20 @@ class Holding:
         if not data:
             self._drop(connection)
             return
-        _, outcomes = connection.client.receive(data)
-        if outcomes:
-            self._poller.unregister(connection.socket.fileno())
-            del self._owed[connection.socket.fileno()]
-            self._quiet.append(connection)
+        output, outcomes = connection.client.receive(data)
+        connection.track.out -= len(outcomes)
+        if connection.track.out <= 0 or connection.client.finished:
+            self._release(connection)
+        elif output:
+            connection.unsent = memoryview(bytes(connection.unsent) + output)
+            self._poller.modify(connection.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+
+    def _release(self, connection: Connection) -> None:
+        """No reply is due any more."""
+        assert connection.socket is not None
+        self._poller.unregister(connection.socket.fileno())
+        del self._owed[connection.socket.fileno()]
+        self._quiet.append(connection)
 
     def _drop(self, connection: Connection) -> None:
         assert connection.socket is not None

@@ -11,16 +11,19 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from netbench.loadgen.connection import OUT, Connection, Dial, Poller
+from netbench.loadgen.connection import Connection, Dial, Poller
 from netbench.loadgen.control import Control
 from netbench.loadgen.engine import Engine, without_collector
 from netbench.loadgen.evidence import Usage
 from netbench.loadgen.housekeeping import Housekeeping
+from netbench.loadgen.lives import Lives
 from netbench.loadgen.part import Part, PartWindow
 from netbench.loadgen.plan import Plan
-from netbench.loadgen.recorder import BUDGET, OPEN_NS, Recorder, Row
+from netbench.loadgen.recorder import BUDGET, Recorder
 from netbench.loadgen.slowpath import SlowPath
 from netbench.loadgen.tally import Tally
+from netbench.loadgen.watching import Watching
+from netbench.loadgen.windows import Window
 
 
 class Load:
@@ -37,7 +40,7 @@ class Load:
         clock: Callable[[], int],
         budget: int = BUDGET,
     ) -> None:
-        self.states = bytearray(places)
+        self._places = places
         self._plan = plan
         self._connections = connections
         self._poller = poller
@@ -54,7 +57,7 @@ class Load:
         from_ns = start_ns + seconds_ns(self._plan.warmup_s)
         until_ns = from_ns + seconds_ns(self._plan.duration_s)
         timeout_ns = seconds_ns(self._plan.timeout_s)
-        tally = Tally(len(self.states), from_ns, until_ns, timeout_ns)
+        tally = Tally(self._places, from_ns, until_ns, timeout_ns)
         recorder = Recorder(tally, self._budget // self._plan.processes)
         engine, housekeeping = self._assemble(recorder)
         with without_collector():
@@ -62,10 +65,12 @@ class Load:
             engine.turn(from_ns)
             lost = engine.ended_early
             before = Usage.read()
+            recorder.restart()
             housekeeping.restart(self._clock())
             standstill_ns = engine.turn(until_ns)
             usage = Usage.read().since(before)
-        tally.finish([*recorder.rows, *self._open_rows()], recorder.failures, self._clock())
+        recorder.close(connection.track for connection in self._connections)
+        tally.finish(recorder.rows, recorder.failures, self._clock())
         part = _part(tally, usage, standstill_ns, housekeeping.in_flight_mean)
         if not lost:
             return part
@@ -73,11 +78,14 @@ class Load:
         return msgspec.structs.replace(part, lost=dict(errors))
 
     def _assemble(self, recorder: Recorder) -> tuple[Engine, Housekeeping]:
-        slow = SlowPath(self._poller, self._dial, recorder, self.states, self._control, self._clock)
+        watching = Watching(self._poller, self._control.descriptor)
+        lives = Lives(watching, self._dial, recorder, self._clock)
+        slow = SlowPath(watching, lives, recorder, self._control.check, self._clock)
         for connection in self._connections:
-            slow.adopt(connection)
+            lives.adopt(connection)
         housekeeping = Housekeeping(
             slow,
+            lives,
             recorder,
             self._connections,
             timeout_ns=seconds_ns(self._plan.timeout_s),
@@ -85,14 +93,6 @@ class Load:
             now_ns=self._clock(),
         )
         return Engine(self._poller.poll, slow, housekeeping, self._clock), housekeeping
-
-    def _open_rows(self) -> list[Row]:
-        """What the end interrupts: the rows of the connections with a request out."""
-        return [
-            Row(connection.index, connection.moments, OPEN_NS)
-            for connection in self._connections
-            if self.states[connection.index] == OUT
-        ]
 
 
 def seconds_ns(seconds: float) -> int:
@@ -118,8 +118,18 @@ def _part(tally: Tally, usage: Usage, standstill_ns: int, in_flight_mean: float 
         standstill_ns=standstill_ns,
         cpu_ns=usage.cpu_ns,
         run_queue_wait_ns=usage.run_queue_wait_ns,
-        windows=[
-            PartWindow(requests, window.encode(), window.max)
-            for requests, window in zip(tally.window_requests, tally.windows, strict=True)
-        ],
+        windows=[_part_window(window) for window in tally.windows],
+        reconnects=tally.reconnects.count,
+        reconnect_time=tally.reconnects.encode(),
+        reconnect_max_ns=tally.reconnects.max,
+    )
+
+
+def _part_window(window: Window) -> PartWindow:
+    service, response = window.service_time, window.response_time
+    plain = PartWindow(window.requests, service.encode(), service.max)
+    if response is service:
+        return plain
+    return msgspec.structs.replace(
+        plain, response_time=response.encode(), response_max_ns=response.max
     )

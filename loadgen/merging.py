@@ -12,7 +12,7 @@ from itertools import chain
 
 from netbench.loadgen.part import Part, PartConnected, PartWindow
 from netbench.loadgen.plan import Connected, Ended, Window
-from netbench.loadgen.tally import WINDOW_NS
+from netbench.loadgen.windows import WINDOW_NS
 from netbench.results.records.histogram import Histogram
 
 
@@ -39,26 +39,39 @@ def merge_windows(parts: Sequence[Part], from_ns: int) -> Iterator[Window]:
     until_ns = max(part.until_ns for part in parts)
     for index in range(max(len(part.windows) for part in parts)):
         windows = [part.windows[index] for part in parts if index < len(part.windows)]
-        service_time = _merged_histogram(windows)
-        max_ns = max(window.max_ns for window in windows)
+        service_time = _merged([(window.service_time, window.max_ns) for window in windows])
+        response_time = service_time
+        if any(window.response_time is not None for window in windows):
+            response_time = _merged([_response_of(window) for window in windows])
         start_ns = from_ns + index * WINDOW_NS
         yield Window(
             index=index,
             start_ns=start_ns,
             length_ns=min(WINDOW_NS, until_ns - start_ns),
             requests=sum(window.requests for window in windows),
-            service_time=service_time,
-            response_time=service_time,  # in a closed loop a request is due when it is sent
-            service_time_max_ns=max_ns,
-            response_time_max_ns=max_ns,
+            service_time=service_time[0],
+            response_time=response_time[0],
+            service_time_max_ns=service_time[1],
+            response_time_max_ns=response_time[1],
         )
 
 
-def _merged_histogram(windows: Sequence[PartWindow]) -> str:
-    if len(windows) == 1:
-        return windows[0].service_time
-    decoded = (Histogram.decode(window.service_time, window.max_ns) for window in windows)
-    return Histogram.union(decoded).encode()
+def _response_of(window: PartWindow) -> tuple[str, int]:
+    if window.response_time is None:
+        return window.service_time, window.max_ns
+    return window.response_time, window.response_max_ns
+
+
+def _merged(parts: Sequence[tuple[str, int]]) -> tuple[str, int]:
+    """Histograms, encoded, each with its exact maximum, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    union = _union(parts)
+    return union.encode(), union.max
+
+
+def _union(parts: Sequence[tuple[str, int]]) -> Histogram:
+    return Histogram.union(Histogram.decode(text, max_ns) for text, max_ns in parts)
 
 
 def merge_ended(parts: Sequence[Part], from_ns: int) -> Ended:
@@ -82,9 +95,18 @@ def merge_ended(parts: Sequence[Part], from_ns: int) -> Ended:
         in_flight_mean=sum(in_flight) if len(in_flight) == len(parts) else None,
         replied_within_ns=sum(part.replied_within_ns for part in parts),
         standstill_ns=max(part.standstill_ns for part in parts),
+        reconnects=sum(part.reconnects for part in parts),
+        reconnect_ns=_reconnect_ns(parts),
         cpu_ns=[part.cpu_ns for part in parts],
         run_queue_wait_ns=[part.run_queue_wait_ns for part in parts],
     )
+
+
+def _reconnect_ns(parts: Sequence[Part]) -> dict[str, int]:
+    times = _union([(part.reconnect_time, part.reconnect_max_ns) for part in parts])
+    if not times.count:
+        return {}
+    return {"p50": times.percentile(50), "p99": times.percentile(99), "max": times.max}
 
 
 def _added(rows: Sequence[Sequence[int]]) -> list[int]:

@@ -18,6 +18,8 @@ class PartWindow(msgspec.Struct, frozen=True):
     requests: int
     service_time: str  # histogram, encoded
     max_ns: int
+    response_time: str | None = None  # None: every request was sent when it was due
+    response_max_ns: int = 0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
@@ -39,6 +41,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part"):
     cpu_ns: int
     run_queue_wait_ns: int
     windows: list[PartWindow]
+    reconnect_time: str  # histogram, encoded
+    reconnects: int = 0
+    reconnect_max_ns: int = 0
     folded: bool = False  # raw moments were too many to keep: there is no slowest_p99_ns
     lost: dict[str, int] | None = None  # the errors, if nothing was left to measure after warm-up
 

@@ -19,14 +19,16 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     protocol: str = "echo"
     options: dict[str, int | str] = {}  # for the client half, e.g. {"size_bytes": 64}
     connections: int = 64
+    # Requests that are out on each connection at a time; each reply makes room for one.
+    pipeline: int = 1
     processes: int = 1
     duration_s: float = 2.0
     warmup_s: float = 0.5
-    timeout_s: float = 10.0  # per request; also the deadline of the probe
+    timeout_s: float = 10.0  # per request; also the deadline of each exchange of the probe
     connect_timeout_s: float = 5.0  # all connects together
     seed: int = 0
     cores: tuple[int, ...] = ()  # process i is pinned to cores[i % len]; empty: not pinned
-    probe: bool = True  # one verified exchange on a connection of its own first
+    probe: bool = True  # verified exchanges on a connection of its own first
     congestion: str | None = None  # TCP congestion control of the generator's sockets
 
 
@@ -34,10 +36,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=
     """One line of the sample stream."""
 
 
-class Probed(Message, frozen=True):
-    """The server answered one request of the real protocol rightly."""
+class Learning(Message, frozen=True):
+    """The probe goes on: one exchange was right, and there is more to learn of what to expect."""
 
-    service_time_ns: int
+    exchanges: int  # so far
+
+
+class Probed(Message, frozen=True):
+    """The server answered the requests of the probe rightly, almost always one."""
+
+    service_time_ns: int  # of the last one
 
 
 class Connected(Message, frozen=True):
@@ -74,7 +82,12 @@ class Ended(Message, frozen=True):
     sent = requests + sum(errors) + outstanding holds for the measurement interval in which
     `sent` counts what was outstanding at its start plus what was sent within it. A request that
     could not be sent, because its connection could not be made again, counts as sent and failed.
-    A request that timed out is in the histograms too, at the timeout.
+    A request that timed out is in the histograms too, at the timeout, and so are those that were
+    out behind it on the same connection.
+
+    A connection that ends by agreement, after so many requests or when the server announces it, is
+    replaced at once, and nothing has failed. Requests that were pipelined behind its last reply are
+    taken back: they count when they are sent again, and are due since they were first sent.
     """
 
     duration_ns: int  # of the measurement as it really was
@@ -89,11 +102,15 @@ class Ended(Message, frozen=True):
     # none; 0 if it was never established. A failed request does not end the waiting.
     open_gaps_ns: list[int]
     slowest_p99_ns: int | None  # service time p99 of the slowest served connection
-    in_flight_mean: float | None  # time-average of requests out, sampled by the clock; N of N = X*R
+    # time-average of requests out, by the clock and not by replies; N of N = X*R. With a pipeline,
+    # as many as are out on each connection; while a connection is replaced, none is.
+    in_flight_mean: float | None
     replied_within_ns: int  # time that verified replies were out, within the interval; X*R of it
     standstill_ns: int  # longest standstill of a loop
     cpu_ns: list[int]  # per process, within the measurement
     run_queue_wait_ns: list[int]  # per process: time it was runnable but had no core
+    reconnects: int = 0  # connections made anew, after an end by agreement or a failure
+    reconnect_ns: dict[str, int] = {}  # p50, p99, max of the time that these connects took
     schedule_lag_ns: dict[str, int] | None = None  # open loop only
 
 
@@ -104,4 +121,4 @@ class Failed(Message, frozen=True):
     reason: str
 
 
-AnyMessage = Probed | Connected | Started | Window | Ended | Failed
+AnyMessage = Learning | Probed | Connected | Started | Window | Ended | Failed

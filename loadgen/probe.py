@@ -1,4 +1,4 @@
-"""One verified request on a connection of its own, before any load: does the server answer rightly?
+"""Verified requests on a connection of its own, before any load: does the server answer rightly?
 
 Sends and receives at the same time, because a server may stop reading a large request until its
 reply is read. Knows the client half's interface; what it finds wrong it says in words.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Callable
 
 from netbench.loadgen.control import Control
 from netbench.loadgen.sockets import OURS, Target, error_class, pending_error
 from netbench.servers.api import Client, Outcome
 
 READ_BYTES = 256 * 1024
+SHOWN_BYTES = 80  # of a wrong answer
 _WHY = {
     "refused": "the server refused the connection: nothing listens there",
     "reset": "the server reset the connection instead of answering",
@@ -32,34 +34,66 @@ class ProbeFailed(Exception):
 
 
 class Probe:
-    """One exchange: connect, send, receive, close. Every wait ends at the one deadline."""
+    """Exchanges until the client half has learned what it needs; most need one.
 
-    def __init__(self, client: Client, control: Control, timeout_s: float) -> None:
+    Every wait ends at a deadline: one for each exchange, since one may be a gigabyte long and there
+    may be many.
+    """
+
+    def __init__(
+        self, client: Client, control: Control, timeout_s: float, goes_on: Callable[[int], None]
+    ) -> None:
         self._client = client
         self._control = control
         self._timeout_s = timeout_s
-        self._deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
+        self._goes_on = goes_on  # told how many exchanges there were, when one more follows
+        self._deadline_ns = 0
+        self._exchanges = 0
         self._unsent = memoryview(b"")
+        self._beginning = b""  # of the answer that comes
+        self._ended = False  # by the server; what came before may be a whole reply
 
     def run(self, target: Target) -> int:
-        """Service time in ns. Raises ProbeFailed, or ReaderGone."""
-        try:
-            connection = target.start_connect()
-        except OSError as error:
-            raise _failed(error) from error
-        with connection, select.epoll() as epoll:
-            self._control.register(epoll)
-            epoll.register(connection, select.EPOLLOUT)
-            self._wait(epoll, "the server did not accept the connection")
-            error_at_connect = pending_error(connection)
-            if error_at_connect is not None:
-                raise _failed(error_at_connect)
-            return self._exchange(epoll, connection)
+        """Service time of the last exchange in ns. Raises ProbeFailed, or ReaderGone."""
+        self._set_deadline()
+        while True:
+            try:
+                connection = target.start_connect()
+            except OSError as error:
+                raise _failed(error) from error
+            with connection, select.epoll() as epoll:
+                service_time_ns = self._converse(epoll, connection)
+            if not self._client.learning:
+                return service_time_ns
 
-    def _exchange(self, epoll: select.epoll, connection: socket.socket) -> int:
-        self._unsent = memoryview(self._client.hello() + self._client.request(0))
+    def _converse(self, epoll: select.epoll, connection: socket.socket) -> int:
+        """Exchanges on one connection, to its end by agreement at the latest."""
+        self._control.register(epoll)
+        epoll.register(connection, select.EPOLLOUT)
+        self._wait(epoll, "the server did not accept the connection")
+        error_at_connect = pending_error(connection)
+        if error_at_connect is not None:
+            raise _failed(error_at_connect)
+        self._ended = False
+        request = self._client.hello() + self._client.request(0)
+        while True:
+            service_time_ns = self._exchange(epoll, connection, request)
+            if not self._client.learning:
+                return service_time_ns
+            self._set_deadline()
+            self._goes_on(self._exchanges)
+            request = b"" if self._ended or self._client.finished else self._client.request(0)
+            if not request:
+                return service_time_ns
+
+    def _set_deadline(self) -> None:
+        self._deadline_ns = time.monotonic_ns() + int(self._timeout_s * 1e9)
+
+    def _exchange(self, epoll: select.epoll, connection: socket.socket, request: bytes) -> int:
+        self._unsent, self._beginning = memoryview(request), b""
         begun_ns = time.monotonic_ns()
         while True:
+            epoll.modify(connection, select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0))
             events = self._wait(epoll, "the server gave no whole answer")
             try:
                 outcomes = self._step(connection, events)
@@ -67,10 +101,9 @@ class Probe:
                 raise _failed(error) from error
             if outcomes:
                 ended_ns = time.monotonic_ns()
-                _require_right(outcomes[0])
+                _require_right(outcomes[0], self._beginning)
+                self._exchanges += 1
                 return ended_ns - begun_ns
-            wanted = select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0)
-            epoll.modify(connection, wanted)
 
     def _step(self, connection: socket.socket, events: int) -> list[Outcome]:
         if self._unsent and events & select.EPOLLOUT:
@@ -79,7 +112,9 @@ class Probe:
             return []
         data = connection.recv(READ_BYTES)
         if not data:
-            return list(self._client.eof())
+            self._ended = True
+            return list(self._client.eof()) or [Outcome(0, "closed", 0)]
+        self._beginning = (self._beginning + data[:SHOWN_BYTES])[:SHOWN_BYTES]
         output, outcomes = self._client.receive(data)
         if output:
             self._unsent = memoryview(bytes(self._unsent) + output)
@@ -95,9 +130,10 @@ class Probe:
         raise ProbeFailed(f"{complaint} within {self._timeout_s:g} s")
 
 
-def _require_right(outcome: Outcome) -> None:
+def _require_right(outcome: Outcome, beginning: bytes) -> None:
     if outcome.error is not None:
-        wrong = f"the server answered wrongly ({outcome.error}): does it speak this protocol?"
+        line = beginning.partition(b"\n")[0].decode("ascii", "backslashreplace").strip()
+        wrong = f"the server answered wrongly ({outcome.error}), beginning with {line!r}"
         raise ProbeFailed(_WHY.get(outcome.error, wrong))
 
 

@@ -8,17 +8,29 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Mapping
 
-from netbench.loadgen.clients import load_client
+import msgspec
+
 from netbench.loadgen.control import Control
 from netbench.loadgen.load import seconds_ns
 from netbench.loadgen.merging import merge_connected, merge_ended, merge_windows
 from netbench.loadgen.part import Part
-from netbench.loadgen.plan import AnyMessage, Connected, Failed, Plan, Probed, Started
+from netbench.loadgen.plan import (
+    AnyMessage,
+    Connected,
+    Failed,
+    Learning,
+    Plan,
+    Probed,
+    Started,
+)
 from netbench.loadgen.probe import Probe, ProbeFailed
 from netbench.loadgen.processes import EngineDied, Engines, engines
 from netbench.loadgen.sockets import OURS, Target
+from netbench.servers.api import Client, load_client
 
 Emit = Callable[[AnyMessage], None]
+
+MOST_PIPELINED = 4_096  # far from LONG: a row holds more replies than requests that begin it
 
 
 class LoadFailed(Exception):
@@ -64,6 +76,25 @@ def check(plan: Plan) -> None:
             raise ValueError(f"{name} is {seconds:g}: it must be more than 0")
     if plan.warmup_s < 0:
         raise ValueError(f"warmup_s is {plan.warmup_s:g}: it must not be negative")
+    _check_pipeline(plan)
+
+
+def _check_pipeline(plan: Plan) -> None:
+    """Raise ValueError when the protocol cannot have so many requests out on a connection."""
+    if not 1 <= plan.pipeline <= MOST_PIPELINED:
+        raise ValueError(f"pipeline is {plan.pipeline}: 1 to {MOST_PIPELINED} requests can be out")
+    if plan.pipeline == 1:
+        return
+    client = _spare_client(plan)
+    client.hello()
+    try:
+        for _ in range(plan.pipeline):
+            client.request(0)
+    except RuntimeError as error:
+        raise ValueError(
+            f"pipeline is {plan.pipeline}, but {error}: leave it at 1, and use more connections "
+            "to have more requests out"
+        ) from error
 
 
 def _execute(plan: Plan, control: Control, emit: Emit) -> None:
@@ -71,16 +102,31 @@ def _execute(plan: Plan, control: Control, emit: Emit) -> None:
     _raise_descriptor_limit()
     target = _resolve(plan)
     if plan.probe:
-        # Numbered behind the others, so that its payload belongs to no connection of the load.
-        client = load_client(plan.protocol)(plan.options, plan.connections, plan.seed)
-        service_time_ns = Probe(client, control, plan.timeout_s).run(target)
-        emit(Probed(service_time_ns=service_time_ns))
+        plan = _probe(plan, target, control, emit)
     team = engines(plan, target, control)
     try:
         _load(plan, team, emit)
         team.hold()
     finally:
         team.close()
+
+
+def _probe(plan: Plan, target: Target, control: Control, emit: Emit) -> Plan:
+    """Raise ProbeFailed, or return the plan with what the server's right answers have taught."""
+    client = _spare_client(plan)
+    probe = Probe(
+        client,
+        control,
+        plan.timeout_s,
+        goes_on=lambda exchanges: emit(Learning(exchanges=exchanges)),
+    )
+    emit(Probed(service_time_ns=probe.run(target)))
+    return msgspec.structs.replace(plan, options={**plan.options, **client.learned()})
+
+
+def _spare_client(plan: Plan) -> Client:
+    """Numbered behind the others, so that its payload belongs to no connection of the load."""
+    return load_client(plan.protocol)(plan.options, plan.connections, plan.seed)
 
 
 def _load(plan: Plan, team: Engines, emit: Emit) -> None:

@@ -1,48 +1,41 @@
-"""What one engine saw, raw: the moments of every connection, and every failure.
+"""What one engine saw, raw: when every request was sent and answered, and every failure.
 
-A connection in a closed loop needs one clock read per reply: the moment a request ends is the
-moment the next one begins. So a connection's record is a plain row of moments,
-
-    begin of the first request, its end = begin of the second, its end = begin of the third, …
-
-and appending one number is all that the hot path does. A row ends where that rule ends: at a
-failure, or when it is long. Knows no socket; what the numbers mean for a window is for `tally`.
+Knows no socket and no window; how moments come together is for `track`, what they mean for a
+measurement is for `tally`.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-OPEN_NS = 2**63 - 1  # the request that is out at the end of all
-LONG = 16_384  # moments per row: folding one costs under a millisecond
+from netbench.loadgen.track import LONG, Row, Track
+
+OPEN_NS = 2**63 - 1  # the end of a request that is out at the end of all
 BUDGET = 32 * 1024 * 1024  # moments kept raw by all processes together: 256 MiB
 
 
-class Row(NamedTuple):
-    """A finished row of one connection; rows of one connection are kept in order."""
-
-    connection: int
-    moments: array[int]
-    failed_ns: int | None  # when the last request ended without a reply (OPEN_NS: it did not);
-    # None: the row goes on in the next one, which begins with this one's last moment
-
-
 class Failure(NamedTuple):
-    """A request that ended without a verified reply."""
+    """Requests that ended without a verified reply, for the same reason."""
 
     connection: int
     at_ns: int
     kind: str  # the class of the error
-    unsent: bool  # it could not even be sent: its connection could not be made again
+    requests: int = 1
+    unsent: bool = False  # could not even be sent: the connection could not be made again
 
 
-class Folds(Protocol):
-    """Whoever can turn rows into counts, so that the raw moments can go."""
+class Counts(Protocol):
+    """Whoever can turn raw moments into counts, so that the moments can go."""
 
     def fold(self, row: Row) -> None:
         """Count the row."""
+        ...
+
+    def add_reconnects(self, times_ns: array[int]) -> None:
+        """Count how long new connections took to make."""
         ...
 
 
@@ -53,30 +46,69 @@ class Recorder:
     between batches, one row at a time, at a fraction of a millisecond each.
     """
 
-    def __init__(self, tally: Folds, budget: int = BUDGET) -> None:
+    def __init__(self, counts: Counts, budget: int = BUDGET) -> None:
         self.rows: deque[Row] = deque()
         self.failures: list[Failure] = []
-        self._tally = tally
+        self._reconnect_ns: array[int] = array("q")
+        self._counts = counts
         self._budget = budget
         self._held = 0
+
+    def restart(self) -> None:
+        """The measurement begins: forget what is not told apart by its moment."""
+        del self._reconnect_ns[:]
 
     def keep(self, row: Row) -> None:
         """Take a finished row."""
         self.rows.append(row)
-        self._held += len(row.moments)
+        self._held += row.weight
 
-    def fail(self, connection: int, moments: array[int], at_ns: int, kind: str) -> None:
-        """The request that is out on `connection` ended without a reply."""
-        self.keep(Row(connection, moments, at_ns))
-        self.failures.append(Failure(connection, at_ns, kind, unsent=False))
+    def fail(self, track: Track, requests: int, at_ns: int, kind: str) -> None:
+        """The oldest so many requests that are out ended without a reply."""
+        self._cut(track, requests, at_ns)
+        self.failures.append(Failure(track.index, at_ns, kind, requests))
 
-    def fail_unsent(self, connection: int, at_ns: int, kind: str) -> None:
+    def fail_unsent(self, track: Track, at_ns: int, kind: str) -> None:
         """A request that was due could not be sent."""
-        self.failures.append(Failure(connection, at_ns, kind, unsent=True))
+        track.forget_due()
+        self.failures.append(Failure(track.index, at_ns, kind, unsent=True))
+
+    def finish(self, track: Track) -> None:
+        """The connection ended by agreement."""
+        if track.finish():
+            self._keep_answered(track)
+
+    def reconnected(self, took_ns: int) -> None:
+        """A connection was made anew."""
+        self._reconnect_ns.append(took_ns)
+
+    def go_on(self, track: Track) -> None:
+        """Keep what there is: it has become long."""
+        self._cut(track, 0, track.moments[-1])
+
+    def close(self, tracks: Iterable[Track]) -> None:
+        """It is the end: what is out stays out."""
+        for track in tracks:
+            self._keep_answered(track)
+            if track.out:
+                self.keep(track.open_row(OPEN_NS))
+        self._counts.add_reconnects(self._reconnect_ns)
 
     def trim(self) -> None:
         """Fold the oldest row if the budget is exceeded. Call it between batches."""
         if self._held > self._budget:
             row = self.rows.popleft()
-            self._held -= len(row.moments)
-            self._tally.fold(row)
+            self._held -= row.weight
+            self._counts.fold(row)
+        if len(self._reconnect_ns) > LONG:
+            self._counts.add_reconnects(self._reconnect_ns)
+            del self._reconnect_ns[:]
+
+    def _cut(self, track: Track, failed: int, at_ns: int) -> None:
+        self._keep_answered(track)  # which came before
+        self.keep(track.cut(failed, at_ns))
+
+    def _keep_answered(self, track: Track) -> None:
+        answered = track.take_answered()
+        if answered is not None:
+            self.keep(answered)

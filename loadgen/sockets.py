@@ -63,9 +63,9 @@ class Target(NamedTuple):
 
     def start_connect(self) -> socket.socket:
         """Begin to connect a non-blocking socket; raises OSError when it fails at once."""
-        connection = socket.socket(self.family, socket.SOCK_STREAM)
+        # Made non-blocking by its type, which saves a call for each of many short connections.
+        connection = socket.socket(self.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            connection.setblocking(False)
             self._configure(connection)
             code = connection.connect_ex(self.address)
             if code not in (0, errno.EINPROGRESS):

@@ -1,4 +1,4 @@
-"""From raw moments to counts: windows, slices, fairness, and the account of what was sent.
+"""From raw moments to counts: slices, fairness, and the account of what was sent.
 
 Pure: rows and failures in, numbers out. A reply belongs to the window and the slice in which it was
 complete. All intervals are half-open, [from, until), so what happens on a border counts once.
@@ -7,6 +7,7 @@ complete. All intervals are half-open, [from, until), so what happens on a borde
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
@@ -15,12 +16,12 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-from netbench.loadgen.recorder import Failure, Row
+from netbench.loadgen.recorder import Failure
+from netbench.loadgen.track import Moments, Row
+from netbench.loadgen.windows import Window, Windows
 from netbench.results.records.histogram import Histogram
 
-WINDOW_NS = 1_000_000_000
 SLICE_NS = 20_000_000
-_BATCH = 65_536  # values binned at once: enough to make the fixed cost of binning small
 
 Values = npt.NDArray[np.int64]
 
@@ -39,19 +40,22 @@ class Tally:
         self.longest_gap_ns = 0
         self.replied_within_ns = 0
         self.slowest_p99_ns: int | None = None
+        self.reconnects = Histogram()
         self.slices: Values = np.zeros(self._intervals(SLICE_NS), dtype=np.int64)
-        self.windows = [Histogram() for _ in range(self._intervals(WINDOW_NS))]
-        self.window_requests = [0] * len(self.windows)
+        self.folded = False
+        self._windows = Windows(from_ns, until_ns)
         self._timeout_ns = timeout_ns
         self._waits_since: dict[int, int] = {}  # connection -> its last reply, or first request
-        self._unbinned: list[list[Values]] = [[] for _ in self.windows]
-        self._unbinned_values = 0
-        self.folded = False
 
     @property
     def requests(self) -> int:
         """Verified replies."""
         return sum(self.per_connection)
+
+    @property
+    def windows(self) -> list[Window]:
+        """Every second with its histograms; complete after `finish`."""
+        return self._windows.seconds
 
     def fold(self, row: Row) -> None:
         """Count a row before the end; what needs every value of a connection at once is given up.
@@ -60,6 +64,10 @@ class Tally:
         """
         self.folded = True
         self._add(row)
+
+    def add_reconnects(self, times_ns: array[int]) -> None:
+        """Count how long new connections took to make."""
+        self.reconnects.add(times_ns)
 
     def finish(self, rows: Iterable[Row], failures: Iterable[Failure], ended_ns: int) -> None:
         """Count the rest. `ended_ns` may shorten the interval, never lengthen it."""
@@ -72,61 +80,56 @@ class Tally:
             if self.per_connection[index] and not self.folded:
                 self._compare_p99(np.concatenate(values))
         self._close_gaps()
-        self._bin()
+        self._windows.bin()
 
     def _intervals(self, length_ns: int) -> int:
         return math.ceil((self.until_ns - self.from_ns) / length_ns)
 
     def _shorten(self, ended_ns: int) -> None:
         self.until_ns = max(self.from_ns, min(self.until_ns, ended_ns))
-        windows = self._intervals(WINDOW_NS)
-        del self.windows[windows:], self.window_requests[windows:], self._unbinned[windows:]
+        self._windows.shorten(self.until_ns)
         self.slices = self.slices[: self._intervals(SLICE_NS)]
 
     def _add(self, row: Row) -> Values:
         """Count one row; returns the service times of the replies within the interval."""
-        moments = np.frombuffer(row.moments, dtype=np.int64)
-        ends = moments[1:]
-        low, high = np.searchsorted(ends, (self.from_ns, self.until_ns)).tolist()
-        inside = ends[low:high]
-        values = np.diff(moments)[low:high]
+        sent, ended = _values(row.sent), _values(row.ended)
+        low, high = np.searchsorted(ended, (self.from_ns, self.until_ns)).tolist()
+        self._count_sent(row, sent, low, high)
+        self._follow_gaps(row.connection, sent, ended[:high], low)
+        inside, begun = ended[low:high], sent[low:high]
+        times = inside - begun
         self.per_connection[row.connection] += len(inside)
-        self._count_sent(row, moments)
-        self._follow_gaps(row.connection, moments[: high + 1], low)
         if len(inside):
-            begun = np.maximum(moments[low:high], self.from_ns)
-            self.replied_within_ns += int((inside - begun).sum())
+            self.replied_within_ns += int((inside - np.maximum(begun, self.from_ns)).sum())
             numbers = (inside - self.from_ns) // SLICE_NS
             self.slices += np.bincount(numbers, minlength=len(self.slices))
-            self._put_in_windows(inside, values)
-        return values
+            self._windows.add(inside, times, _response_times(row, sent, ended, low, high))
+        return times
 
-    def _count_sent(self, row: Row, moments: Values) -> None:
+    def _count_sent(self, row: Row, sent: Values, low: int, high: int) -> None:
         """Requests that were out at the start, plus requests begun within the interval.
 
-        The last moment of a row that goes on is the first of the next row: counted there.
+        `low` replies came before the interval and `high` before its end; what ended before it
+        began does not count, and what ended is not outstanding.
         """
-        goes_on = row.failed_ns is None
-        begun = moments[:-1] if goes_on else moments
-        first, last = np.searchsorted(begun, (self.from_ns, self.until_ns)).tolist()
-        self.sent += last - first
-        end_ns = int(moments[-1]) if row.failed_ns is None else row.failed_ns
-        if moments[0] < self.from_ns <= end_ns:
-            self.sent += 1
-        if moments[0] < self.until_ns <= end_ns:
-            self.outstanding += 1
+        begun = int(np.searchsorted(sent, self.until_ns))
+        failed = len(sent) - len(row.ended)
+        self.sent += begun - low - (failed if row.failed_ns < self.from_ns else 0)
+        self.outstanding += begun - high - (failed if row.failed_ns < self.until_ns else 0)
 
-    def _follow_gaps(self, index: int, moments: Values, before: int) -> None:
+    def _follow_gaps(self, index: int, sent: Values, ended: Values, before: int) -> None:
         """Times without a reply, across failures: a new connection does not end the waiting.
 
-        `moments` begins with a request, then has replies, of which `before` came too early to
-        count; a gap that ends within the interval counts in full.
+        Of the replies, `before` came too early to count; a gap that ends within the interval
+        counts in full.
         """
-        since_ns = self._waits_since.setdefault(index, int(moments[0]))
-        if len(moments) > 1:
-            gaps = np.diff(moments[1:], prepend=since_ns)[before:]
+        if not len(sent):
+            return
+        since_ns = self._waits_since.setdefault(index, int(sent[0]))
+        if len(ended):
+            gaps = np.diff(ended, prepend=since_ns)[before:]
             self.longest_gap_ns = max(self.longest_gap_ns, int(gaps.max(initial=0)))
-            self._waits_since[index] = int(moments[-1])
+            self._waits_since[index] = int(ended[-1])
 
     def _close_gaps(self) -> None:
         for index, since_ns in self._waits_since.items():
@@ -139,36 +142,28 @@ class Tally:
         for failure in failures:
             if not self.from_ns <= failure.at_ns < self.until_ns:
                 continue
-            self.errors[failure.kind] += 1
-            self.sent += failure.unsent
+            self.errors[failure.kind] += failure.requests
+            self.sent += failure.requests if failure.unsent else 0
             if failure.kind == "timeout":
-                timeouts[failure.connection] += 1
-                window = (failure.at_ns - self.from_ns) // WINDOW_NS
-                self._put(window, np.array([self._timeout_ns], dtype=np.int64))
+                timeouts[failure.connection] += failure.requests
+                self._windows.add_timeouts(failure.at_ns, self._timeout_ns, failure.requests)
         return timeouts
-
-    def _put_in_windows(self, ends: Values, values: Values) -> None:
-        first, last = ((ends[[0, -1]] - self.from_ns) // WINDOW_NS).tolist()
-        borders = self.from_ns + WINDOW_NS * np.arange(first, last + 2)
-        cuts = np.searchsorted(ends, borders).tolist()
-        for window, low, high in zip(range(first, last + 1), cuts, cuts[1:], strict=False):
-            self.window_requests[window] += high - low
-            self._put(window, values[low:high])
-        if self._unbinned_values > _BATCH:
-            self._bin()
-
-    def _put(self, window: int, values: Values) -> None:
-        self._unbinned[window].append(values)
-        self._unbinned_values += len(values)
-
-    def _bin(self) -> None:
-        for window, values in zip(self.windows, self._unbinned, strict=True):
-            if values:
-                window.add(np.concatenate(values))
-                values.clear()
-        self._unbinned_values = 0
 
     def _compare_p99(self, values: Values) -> None:
         rank = math.ceil(0.99 * len(values)) - 1
         p99_ns = int(np.partition(values, rank)[rank])
         self.slowest_p99_ns = max(self.slowest_p99_ns or 0, p99_ns)
+
+
+def _values(moments: Moments) -> Values:
+    return np.asarray(moments, dtype=np.int64)
+
+
+def _response_times(row: Row, sent: Values, ended: Values, low: int, high: int) -> Values | None:
+    """End minus due of the replies from `low` to `high`; None if all were sent when due."""
+    first = min(len(row.due), high)
+    if first <= low:
+        return None
+    begun = sent[:high].copy()
+    begun[:first] = _values(row.due)[:first]
+    return ended[low:high] - begun[low:]

@@ -1,7 +1,7 @@
-"""The trivial server: sends back whatever comes without looking, as cheaply as Python can.
+"""The trivial server: counts bytes, and sends a canned reply to each request that they make up.
 
 It shows the ceiling: what the generator reaches against it is the most that can be measured here.
-One epoll loop; no protocol, no workload, no statistics.
+One epoll loop; it looks at no byte and knows no protocol, no workload, no statistics.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeAlias
 
+from netbench.servers.api import Canned
+
 READ_BYTES = 256 * 1024
-_LEAST_BYTES = 4096
+_LEAST_BYTES = 8192  # some requests that are out together on one connection come in one read
 
 Entry: TypeAlias = tuple[Callable[[int], bytes], Callable[[bytes], int]]
 
@@ -22,7 +24,7 @@ class TrivialServer:
     """Listens from the beginning, so that `address` is known; close it by leaving the `with`."""
 
     def __init__(
-        self, host: str, backlog: int, size_bytes: int, congestion: str | None = None
+        self, host: str, backlog: int, canned: Canned, congestion: str | None = None
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.socket(family, socket.SOCK_STREAM)
@@ -34,9 +36,13 @@ class TrivialServer:
         self._listener.bind((host, 0))
         self._listener.listen(backlog)
         self._listener.setblocking(False)
-        self._read_bytes = min(max(size_bytes, _LEAST_BYTES), READ_BYTES)
+        self._canned = canned
+        self._read_bytes = min(max(canned.request_bytes, _LEAST_BYTES), READ_BYTES)
+        self._pending: dict[int, int] = {}  # descriptor -> bytes of a request that is not whole
+        self._left: dict[int, int] = {}  # descriptor -> replies until the connection ends
+        self._ending: set[int] = set()  # those that end when everything is sent
         self._sockets: dict[int, socket.socket] = {}
-        self._unsent: dict[int, bytes] = {}
+        self._unsent: dict[int, memoryview] = {}
         self._table: dict[int, Entry] = {}
         self._poller = select.epoll()
 
@@ -63,6 +69,9 @@ class TrivialServer:
     def serve(self, stop_fd: int) -> None:
         """Serve until `stop_fd` is at its end; it is readable by nothing else."""
         poll, table, read_bytes = self._poller.poll, self._table, self._read_bytes
+        reply, ending = self._canned.reply, self._ending
+        # What one read must bring to be answered without counting: bytes that are pending stay so.
+        whole = self._canned.request_bytes if self._canned.requests is None else -1
         listener_fd = self._listener.fileno()
         self._poller.register(listener_fd, select.EPOLLIN)
         self._poller.register(stop_fd, select.EPOLLIN)
@@ -82,6 +91,13 @@ class TrivialServer:
                 if not data:
                     self._drop(descriptor)
                     continue
+                if reply is not None:
+                    if len(data) == whole:
+                        data = reply
+                    else:
+                        data = self._replies(descriptor, len(data), reply)
+                        if not data:
+                            continue
                 try:
                     sent = send(data)
                 except BlockingIOError:
@@ -90,7 +106,22 @@ class TrivialServer:
                     self._drop(descriptor)
                     continue
                 if sent != len(data):
-                    self._block(descriptor, data[sent:])
+                    self._block(descriptor, memoryview(data)[sent:])
+                elif ending and descriptor in ending:
+                    self._drop(descriptor)
+
+    def _replies(self, descriptor: int, length: int, reply: bytes) -> bytes:
+        """The replies to as many requests as `length` more bytes complete."""
+        count, rest = divmod(self._pending.pop(descriptor, 0) + length, self._canned.request_bytes)
+        if rest:
+            self._pending[descriptor] = rest
+        if self._canned.requests is not None:
+            left = self._left.get(descriptor, self._canned.requests)
+            count = min(count, left)
+            self._left[descriptor] = left - count
+            if count == left:
+                self._ending.add(descriptor)
+        return reply * count
 
     def _other(self, descriptor: int, listener_fd: int) -> None:
         if descriptor == listener_fd:
@@ -109,7 +140,7 @@ class TrivialServer:
         self._table[descriptor] = (connection.recv, connection.send)
         self._poller.register(descriptor, select.EPOLLIN)
 
-    def _block(self, descriptor: int, unsent: bytes) -> None:
+    def _block(self, descriptor: int, unsent: memoryview) -> None:
         """The peer does not read: keep the rest and read no more until it is gone."""
         self._unsent[descriptor] = unsent
         del self._table[descriptor]
@@ -125,13 +156,16 @@ class TrivialServer:
             self._drop(descriptor)
             return
         self._unsent[descriptor] = unsent
-        if not unsent:
+        if not unsent and descriptor in self._ending:
+            self._drop(descriptor)
+        elif not unsent:
             del self._unsent[descriptor]
             self._table[descriptor] = (connection.recv, connection.send)
             self._poller.modify(descriptor, select.EPOLLIN)
 
     def _drop(self, descriptor: int) -> None:
-        self._table.pop(descriptor, None)
-        self._unsent.pop(descriptor, None)
+        for kept in (self._table, self._unsent, self._pending, self._left):
+            kept.pop(descriptor, None)
+        self._ending.discard(descriptor)
         self._poller.unregister(descriptor)
         self._sockets.pop(descriptor).close()

@@ -10,7 +10,6 @@ import os
 import select
 import time
 
-from netbench.loadgen.clients import load_client
 from netbench.loadgen.connecting import Connector
 from netbench.loadgen.connection import Connection
 from netbench.loadgen.control import Control
@@ -19,6 +18,7 @@ from netbench.loadgen.load import Load
 from netbench.loadgen.part import Part, PartConnected
 from netbench.loadgen.plan import Plan
 from netbench.loadgen.sockets import Target
+from netbench.servers.api import load_client
 
 
 class Worker:
@@ -42,7 +42,6 @@ class Worker:
         indices = range(first, first + (plan.connections if count is None else count))
         self._clients = [make(plan.options, index, plan.seed) for index in indices]
         self._connections: list[Connection] = []
-        self._load: Load | None = None
         self._poller: select.epoll | None = None
 
     def pin(self) -> None:
@@ -56,7 +55,7 @@ class Worker:
         connector = Connector(self._target, len(self._clients), self._control)
         result = connector.run(self._plan.connect_timeout_s)
         self._connections = [
-            Connection(index, client, established)
+            Connection(index, client, established, self._plan.pipeline)
             for index, (client, established) in enumerate(
                 zip(self._clients, result.sockets, strict=True)
             )
@@ -72,7 +71,7 @@ class Worker:
         poller = self._poller = select.epoll()
         self._control.register(poller)
         places = len(self._clients)
-        self._load = Load(
+        load = Load(
             self._plan,
             self._connections,
             places,
@@ -82,13 +81,12 @@ class Worker:
             time.monotonic_ns,
         )
         self._wait_until(start_ns)
-        return self._load.run(start_ns)
+        return load.run(start_ns)
 
     def hold(self) -> None:
         """Take in what is still on its way; keep the connections until the reader ends."""
         assert self._poller is not None
-        assert self._load is not None
-        Holding(self._poller, self._connections, self._load.states, self._control).run()
+        Holding(self._poller, self._connections, self._control).run()
 
     def close(self) -> None:
         """Close whatever is open; harmless at any time."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netbench.servers.api import Outcome
-from netbench.servers.protocols.echo.client import CLIENT, EchoClient, make_payload
+from netbench.servers.api import Outcome, make_payload
+from netbench.servers.protocols.echo.client import CLIENT, EchoClient
 
 SIZES = st.integers(1, 300)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from netbench.loadgen.recorder import LONG
+from netbench.loadgen.track import LONG
 from netbench.servers.api import Outcome
 from netbench.servers.protocols.echo.client import EchoClient
 

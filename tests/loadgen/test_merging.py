@@ -16,9 +16,14 @@ SECOND_NS = 1_000_000_000
 
 def window(values: list[int]) -> PartWindow:
     """One second in which these service times were seen."""
+    return PartWindow(len(values), encoded(values), max(values))
+
+
+def encoded(values: list[int]) -> str:
+    """A histogram of these values as it travels."""
     histogram = Histogram()
     histogram.add(array("q", values))
-    return PartWindow(len(values), histogram.encode(), histogram.max)
+    return histogram.encode()
 
 
 PART = Part(
@@ -38,6 +43,7 @@ PART = Part(
     cpu_ns=100,
     run_queue_wait_ns=9,
     windows=[window([10, 20, 3_000_000])],
+    reconnect_time=encoded([]),
 )
 OTHER = msgspec.structs.replace(
     PART,
@@ -89,6 +95,35 @@ def test_windows_merge_by_adding_counts() -> None:
     assert (first.length_ns, second.length_ns) == (SECOND_NS, SECOND_NS // 2)
     assert second.start_ns == SECOND_NS // 2 + SECOND_NS
     assert second.service_time == window([8]).service_time
+
+
+def test_response_times_merge_apart_where_one_engine_has_them() -> None:
+    """An engine whose requests were all sent when due counts with its service times."""
+    late = msgspec.structs.replace(
+        window([10, 20]), response_time=encoded([10, 90]), response_max_ns=90
+    )
+    parts = [PART, msgspec.structs.replace(PART, windows=[late])]
+    (merged,) = merge_windows(parts, from_ns=SECOND_NS)
+    assert merged.service_time == encoded([10, 20, 3_000_000, 10, 20])
+    assert merged.response_time == encoded([10, 20, 3_000_000, 10, 90])
+    assert merged.response_time_max_ns == 3_000_000
+    (alone,) = merge_windows(parts[1:], from_ns=SECOND_NS)
+    assert (alone.service_time_max_ns, alone.response_time_max_ns) == (20, 90)
+    assert alone.response_time == late.response_time
+
+
+def test_times_of_reconnects_merge() -> None:
+    """The reconnects of all engines are one distribution; without any there is none."""
+    parts = [
+        msgspec.structs.replace(
+            PART, reconnects=len(times), reconnect_time=encoded(times), reconnect_max_ns=max(times)
+        )
+        for times in ([1, 2, 3], [9])
+    ]
+    ended = merge_ended(parts, from_ns=0)
+    assert ended.reconnects == 4
+    assert ended.reconnect_ns == {"p50": 2, "p99": 9, "max": 9}
+    assert merge_ended([PART], from_ns=0).reconnect_ns == {}
 
 
 def test_connect_times_are_ranked_together() -> None:

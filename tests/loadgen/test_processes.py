@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from netbench.servers.api import load_canned
+
 from . import peers
 from .peers import peer
 
@@ -198,12 +200,64 @@ def trivial(*arguments: str) -> Iterator[dict[str, Any]]:
 def test_trivial_server_under_load(size_bytes: int) -> None:
     """The server for the ceiling echoes small and large payloads rightly, as verified."""
     with (
-        trivial("--size", str(size_bytes)) as ready,
+        trivial("--option", f"size_bytes={size_bytes}") as ready,
         generator(port=ready["port"], options={"size_bytes": size_bytes}) as process,
     ):
         ended = until(process, "ended")[-1]
     assert ended["errors"] == {}
     assert ended["requests"] > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "pipeline"),
+    [({}, 1), ({}, 16), ({"requests_per_connection": 1}, 1), ({"requests_per_connection": 5}, 3)],
+)
+def test_trivial_server_of_http(settings: dict[str, int], pipeline: int) -> None:
+    """It sends as many canned replies as requests came, and ends connections as agreed."""
+    options: dict[str, int | str] = {"workload": "json", **settings}
+    words = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    plan = {"protocol": "http", "options": options, "pipeline": pipeline}
+    with (
+        trivial("--protocol", "http", *words) as ready,
+        generator(port=ready["port"], **plan) as process,
+    ):
+        ended = until(process, "ended")[-1]
+    assert ended["errors"] == {}
+    assert ended["requests"] > 0
+    assert bool(ended["reconnects"]) == bool(settings)
+
+
+def test_trivial_server_counts_bytes() -> None:
+    """A request that comes in pieces is answered once, when it is whole; the last one ends all."""
+    options: dict[str, int | str] = {"workload": "plaintext", "requests_per_connection": 2}
+    canned = load_canned("http")(options)
+    assert canned.reply is not None
+    words = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    with (
+        trivial("--protocol", "http", *words) as ready,
+        socket.create_connection((ready["host"], ready["port"]), timeout=DEADLINE_S) as made,
+        made.makefile("rb") as replies,
+    ):
+        made.sendall(bytes(canned.request_bytes - 1))
+        made.sendall(bytes(2))
+        assert replies.read(len(canned.reply)) == canned.reply
+        made.sendall(bytes(5 * canned.request_bytes))  # more than the connection is for
+        assert replies.read() == canned.reply
+
+
+def test_trivial_server_of_nothing() -> None:
+    """A protocol that does not exist, or a wrong option, is one line and status 2."""
+    for arguments, words in (
+        (["--protocol", "gopher"], b"no client for the protocol 'gopher'"),
+        (["--option", "colour=1"], b"no option 'colour'"),
+        (["--option", "colour"], b"value: 'colour'"),
+    ):
+        result = subprocess.run(
+            [*COMMAND, "trivial", *arguments], capture_output=True, timeout=DEADLINE_S, check=False
+        )
+        assert result.returncode == 2
+        assert words in result.stderr
+        assert b"Traceback" not in result.stderr
 
 
 def test_trivial_server_outlives_its_clients() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import heapq
 import itertools
+import math
 import os
 import select
 from collections.abc import Callable, Mapping, Sequence
@@ -38,9 +39,10 @@ class VirtualSocket:
         self.number = number
         self.requests = 0  # calls of send
         self.closed = False
-        self.connected = True
+        self.aborted = False  # closed by a reset
+        self.connected_ns: float = network.now_ns + network.connect_ns
         self.inbox: list[tuple[int, int, bytes | OSError]] = []
-        self._network = network
+        self.network = network
 
     def fileno(self) -> int:
         """A descriptor that no other socket of the network has."""
@@ -59,16 +61,16 @@ class VirtualSocket:
 
     def send(self, data: bytes | memoryview, /) -> int:
         """Hand bytes to the server, as many as there is room for."""
-        sent = bytes(data[: self._network.room_bytes])
-        for delay_ns, reply in self._network.server(self, sent):
-            at_ns = self._network.now_ns + delay_ns
-            heapq.heappush(self.inbox, (at_ns, next(self._network.order), reply))
+        sent = bytes(data[: self.network.room_bytes])
+        for delay_ns, reply in self.network.server(self, sent):
+            at_ns = self.network.now_ns + delay_ns
+            heapq.heappush(self.inbox, (at_ns, next(self.network.order), reply))
         self.requests += 1
         return len(sent)
 
     def readable(self) -> bool:
         """Whether something has arrived."""
-        return bool(self.inbox) and self.inbox[0][0] <= self._network.now_ns
+        return bool(self.inbox) and self.inbox[0][0] <= self.network.now_ns
 
     def getsockopt(self, level: int, option: int, /) -> int:
         """SO_ERROR: none."""
@@ -76,6 +78,7 @@ class VirtualSocket:
 
     def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None:
         """SO_LINGER before an abort."""
+        self.aborted = True
 
     def close(self) -> None:
         """Remember that it was closed."""
@@ -92,6 +95,7 @@ class VirtualNetwork:
         self.order = itertools.count()
         self.refusing: OSError | None = None
         self.silent = False  # a connect gets no answer
+        self.connect_ns = 0
         self.dialled = 0
         self.sockets: list[VirtualSocket] = []
         self._watched: dict[int, tuple[VirtualSocket, int]] = {}
@@ -106,7 +110,8 @@ class VirtualNetwork:
         if self.refusing is not None:
             raise self.refusing
         made = VirtualSocket(self, len(self.sockets))
-        made.connected = not self.silent
+        if self.silent:
+            made.connected_ns = math.inf
         self.sockets.append(made)
         return made
 
@@ -126,15 +131,22 @@ class VirtualNetwork:
     def poll(self, timeout: float, maxevents: int, /) -> list[tuple[int, int]]:
         """What is ready; if nothing is, let time pass until something is, or until the timeout."""
         if not self._ready():
-            arrivals = [made.inbox[0][0] for made, _ in self._watched.values() if made.inbox]
-            self.now_ns = min([*arrivals, self.now_ns + round(timeout * 1e9)])
+            news = [at_ns for watched in self._watched.values() for at_ns in self._news(*watched)]
+            self.now_ns = min([*news, self.now_ns + round(timeout * 1e9)])
         return self._ready()[:maxevents]
+
+    def _news(self, made: VirtualSocket, interest: int) -> list[int]:
+        """When something arrives, when the connect is done."""
+        arrivals = [made.inbox[0][0]] if made.inbox else []
+        if interest & select.EPOLLOUT and made.connected_ns < math.inf:
+            arrivals.append(int(made.connected_ns))
+        return arrivals
 
     def _ready(self) -> list[tuple[int, int]]:
         ready = []
         for fd, (made, interest) in self._watched.items():
             events = select.EPOLLIN if made.readable() else 0
-            events |= select.EPOLLOUT if made.connected else 0
+            events |= select.EPOLLOUT if made.connected_ns <= self.now_ns else 0
             if events & interest:
                 ready.append((fd, events & interest))
         return ready
@@ -151,12 +163,14 @@ def run_load(
     warmup_s: float = 0.0,
     timeout_s: float = 10.0,
     connect_timeout_s: float = 5.0,
+    pipeline: int = 1,
 ) -> Part:
     """Load `network` with a plan, in no time."""
     plan = Plan(
         host="virtual",
         port=0,
         connections=connections,
+        pipeline=pipeline,
         duration_s=duration_s,
         warmup_s=warmup_s,
         timeout_s=timeout_s,
@@ -164,7 +178,8 @@ def run_load(
     )
     halves = clients or [EchoClient(options or {}, index, 0) for index in range(connections)]
     established = [
-        Connection(index, half, network.start_connect()) for index, half in enumerate(halves)
+        Connection(index, half, network.start_connect(), pipeline)
+        for index, half in enumerate(halves)
     ]
     load = Load(
         plan, established, connections, network, network, Unwatched(), network.clock, budget

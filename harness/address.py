@@ -13,7 +13,9 @@ from typing import NamedTuple
 from netbench.harness.errors import SpecError
 from netbench.servers import api
 
-_TARGET = re.compile(r"(?P<protocol>[a-z0-9]+)://(?P<rest>[^/]+)/?")
+_TARGET = re.compile(r"(?P<protocol>[a-z0-9]+)://(?P<place>[^/?#]*)(?P<path>[/?].*)?", re.ASCII)
+_PORT = re.compile(r":\d*$")
+_PORTS = {"http": 80}  # of protocols that have one of their own
 
 
 class Address(NamedTuple):
@@ -27,10 +29,12 @@ class Address(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A server that is not ours: what it speaks and where."""
+    """A server that is not ours: what it speaks, where, and what it is asked for."""
 
     protocol: str
     address: Address
+    authority: str = ""  # host and port as they were written: what a Host header says
+    path: str = ""  # with the query; empty when none was written
 
 
 def parse_address(text: str) -> Address:
@@ -42,14 +46,34 @@ def parse_address(text: str) -> Address:
 
 
 def parse_target(text: str) -> Target:
-    """Read `echo://127.0.0.1:8000`; raise SpecError."""
+    """Read `echo://127.0.0.1:8000` or `http://[::1]/json?pretty`; raise SpecError."""
     match = _TARGET.fullmatch(text)
     if match is None:
-        raise SpecError(f"{text!r} is no target: write it like echo://127.0.0.1:8000")
-    address = parse_address(match["rest"])
+        raise SpecError(
+            f"{text!r} is no target: write it like http://127.0.0.1:8000/json or "
+            "echo://127.0.0.1:8000"
+        )
+    protocol, place, path = match["protocol"], match["place"], match["path"] or ""
+    if protocol == "https":
+        raise SpecError("TLS is not there yet: load http://… of the same server, if it has it")
+    if "@" in place:
+        raise SpecError(f"{text!r} has a user in it: send --header 'Authorization: …' instead")
+    path = path.partition("#")[0]  # RFC 9110, 7.1: a fragment is never sent
+    if path.startswith("?"):
+        path = "/" + path  # RFC 9112, 3.2.1: an empty path is sent as "/"
+    if not re.fullmatch(r"[!-~]*", path):
+        raise SpecError(f"{path!r} is no path: write other characters as %XX, a space as %20")
+    address = parse_address(_with_port(place, protocol))
     if address.port == 0:
         raise SpecError(f"{text!r} has the port 0: name the port on which the server listens")
-    return Target(match["protocol"], address)
+    return Target(protocol, address, place, path)
+
+
+def _with_port(place: str, protocol: str) -> str:
+    """Add the port that a protocol has when none is written."""
+    if protocol in _PORTS and place and not _PORT.search(place.rpartition("]")[2]):
+        return f"{place}:{_PORTS[protocol]}"
+    return place
 
 
 def require_loopback(address: Address, public: bool) -> Address:

@@ -20,6 +20,7 @@ from netbench.harness.cores import Placement
 from netbench.harness.errors import HarnessError
 from netbench.harness.generator_process import GeneratorProcess
 from netbench.harness.measurement import Driver, Stranger
+from netbench.harness.server_process import arguments, workload_arguments
 from netbench.harness.spec import Cell
 from netbench.harness.trial import plan_for
 from netbench.harness.watch import Watch, after, now_ns
@@ -29,8 +30,7 @@ from netbench.results.records import Ceiling
 CEILING_S = 1.0
 CEILING_WARMUP_S = 0.2
 TOOL_S = 30.0
-FLOOR_MOST, FLOOR_LEAST = 20_000, 20  # requests
-FLOOR_BYTES = 256 * 2**20  # of payload in all: large messages are copied often enough by fewer
+FLOOR_S = 0.3  # large messages are copied often enough within it, small ones handled 20,000 times
 
 
 class YardstickError(HarnessError):
@@ -38,12 +38,13 @@ class YardstickError(HarnessError):
 
 
 def measure_ceiling(cell: Cell, placement: Placement, watch: Watch, logs: Path) -> Ceiling:
-    """Drive the trivial server with the same connections, size and processes as the trials.
+    """Drive the trivial server with the same requests, connections and processes as the trials.
 
     Raise TrialFailed, YardstickError or Interrupted.
     """
     short = replace(cell, duration_s=CEILING_S, warmup_s=CEILING_WARMUP_S)
-    argv = [sys.executable, "-m", "netbench.loadgen", "trivial", "--size", str(cell.size_bytes)]
+    argv = [sys.executable, "-m", "netbench.loadgen", "trivial", "--protocol", cell.protocol]
+    argv += arguments("--option", cell.options())
     argv += ["--cores", ",".join(map(str, placement.server))]
     argv += ["--backlog", str(host.backlog(cell.connections))]
     if (control := host.congestion()) is not None:
@@ -53,8 +54,10 @@ def measure_ceiling(cell: Cell, placement: Placement, watch: Watch, logs: Path) 
         with (logs / "ceiling.server.log").open("wb") as errors:
             server = Child(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         try:
-            port = _line_of(server, watch, "the trivial server")["port"]
-            plan = plan_for(short, ("127.0.0.1", port), placement.generator)
+            told = _line_of(server, watch, "the trivial server")
+            plan = plan_for(short, ("127.0.0.1", told["port"]), placement.generator)
+            if told["options"] is not None:  # one canned reply does not fit all that was asked for
+                plan = msgspec.structs.replace(plan, options=told["options"])
             seen = Driver(generator, Stranger(), watch, placement.all, placement.spare).drive(plan)
         finally:
             server.close()
@@ -82,14 +85,21 @@ def ceiling_of(cell: Cell, placement: Placement, ended: Ended) -> Ceiling:
         size_bytes=cell.size_bytes,
         connections=cell.connections,
         processes=cell.processes,
+        workload=cell.workload,
+        pipeline=cell.pipeline,
+        requests_per_connection=cell.requests_per_connection,
     )
 
 
 def measure_floor(cell: Cell, placement: Placement, watch: Watch) -> float:
-    """Return the CPU µs that the protocol code alone takes for a request, without any workload."""
-    times = max(FLOOR_LEAST, min(FLOOR_MOST, FLOOR_BYTES // cell.size_bytes))
-    options = ["floor", "--protocol", cell.protocol, "--workload", "echo", "--times", str(times)]
-    options += ["--framing", cell.framing, "--size", str(cell.size_bytes)]
+    """Return the CPU µs that the code of protocol and workload alone takes for a request.
+
+    All on one connection: what a short connection costs beside it is the model's and the kernel's.
+    """
+    options = ["floor", "--protocol", cell.protocol, *workload_arguments(cell)]
+    options += ["--seconds", str(FLOOR_S), "--burn-rounds", "1,1"]  # effects are no part of it
+    lasting = replace(cell, requests_per_connection=None)
+    options += arguments("--ask", lasting.options())
     return float(_tool(options, placement, watch)["floor_us_per_request"])
 
 

@@ -32,6 +32,7 @@ def collect(
         sent=ended.sent,
         errors=ended.errors,
         connections=cell.connections,
+        allowed=cell.connections * cell.pipeline,
         connected=seen.connected.connections if seen.connected else 0,
         connect_errors=connect_errors(facts),
         connections_served=sum(count > 0 for count in ended.per_connection),

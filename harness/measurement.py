@@ -14,7 +14,16 @@ from netbench.harness import telemetry
 from netbench.harness.errors import GeneratorFailed, TrialFailed
 from netbench.harness.generator_process import GeneratorProcess
 from netbench.harness.watch import Watch, after, now_ns
-from netbench.loadgen.plan import AnyMessage, Connected, Ended, Plan, Probed, Started, Window
+from netbench.loadgen.plan import (
+    AnyMessage,
+    Connected,
+    Ended,
+    Learning,
+    Plan,
+    Probed,
+    Started,
+    Window,
+)
 
 PHASE_MARGIN_S = 5.0  # for the generator itself, on a machine that is busy
 BINNING_MARGIN_S = 30.0  # millions of samples are sorted into histograms after the window
@@ -64,6 +73,7 @@ class Measurement:
 
     phase: str = "before the probe"
     probed: Probed | None = None
+    exchanges: int = 1  # of the probe; more than one if replies had to be learned
     connected: Connected | None = None
     started: Started | None = None
     windows: list[Window] = field(default_factory=list)
@@ -104,7 +114,11 @@ class Driver:
         return self.seen
 
     def _probe(self, timeout_s: float) -> None:
+        """Wait for the probe; each of its exchanges has the whole time."""
         message = self._expect(after(timeout_s + PHASE_MARGIN_S), "the probe")
+        while isinstance(message, Learning):
+            self.seen.exchanges = message.exchanges + 1
+            message = self._expect(after(timeout_s + PHASE_MARGIN_S), "the probe")
         if not isinstance(message, Probed):
             raise GeneratorFailed(f"the generator sent {type(message).__name__} for a probe")
         self.seen.probed = message

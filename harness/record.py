@@ -37,9 +37,13 @@ def trial(facts: Facts) -> Trial:
         model=cell.model,
         protocol=cell.protocol,
         workload=cell.workload,
+        request=cell.request,
+        options=cell.told(),
         framing=cell.framing,
         size_bytes=cell.size_bytes,
         connections=cell.connections,
+        pipeline=cell.pipeline,
+        requests_per_connection=cell.requests_per_connection,
         pool=cell.pool,
         interpreter=_interpreter(facts.ready),
         round=facts.round,
@@ -54,13 +58,15 @@ def trial(facts: Facts) -> Trial:
         response_time_ns=response,
         service_time_ns=service,
         connect_time_ns=seen.connected.connect_ns if seen.connected else None,
+        reconnects=ended.reconnects if ended else None,
+        reconnect_time_ns=(ended.reconnect_ns or None) if ended else None,
         server=_server(facts, busy, throughput),
         generator=_generator(facts, looked_at),
         fairness=_fairness(ended, cell),
         throughput_by_second_rps=_by_second(seen),
         slices=list(ended.slices) if ended else None,
         other_cpu_share=looked_at.others_share,
-        warnings=[*facts.warnings, *_steal_warning(facts)],
+        warnings=[*facts.warnings, *_learned_warning(facts), *_steal_warning(facts)],
         log_tail=facts.log_tail if judged == "failed" else None,
     )
 
@@ -168,6 +174,13 @@ def _fairness(ended: Ended | None, cell: Cell) -> Fairness | None:
         slowest_requests=min(counts),
         fastest_requests=max(counts),
     )
+
+
+def _learned_warning(facts: Facts) -> list[str]:
+    """Say that of our own server no reply was known beforehand: a wrong one would look right."""
+    if facts.cell.workload is None or facts.seen.exchanges == 1:
+        return []
+    return [f"the replies to {facts.cell.workload} were not known beforehand, but learned from it"]
 
 
 def _steal_warning(facts: Facts) -> list[str]:

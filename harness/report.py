@@ -82,12 +82,13 @@ def table_text(run: Run, trials: Sequence[Trial], store: RunStore | None = None)
     """Return the table as it looks on the terminal behind stdout; `store` has the histograms."""
     from rich.console import Console
 
-    from netbench.results.summary import summarise
+    from netbench.results.summary import clock_of, summarise
     from netbench.results.table import print_table
 
     console = Console()
+    histograms = store.histograms(trials, clock_of(trials)) if store else None
     with console.capture() as captured:  # rich itself would end the process when a reader leaves
-        print_table(console, summarise(run, trials, store.histograms(trials) if store else None))
+        print_table(console, summarise(run, trials, histograms))
     return captured.get()
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,21 @@ ServerCommand = Callable[[Cell, Sequence[str]], list[str]]
 def server_command(cell: Cell, ties: Sequence[str]) -> list[str]:
     """Return the argv of a built-in server."""
     argv = [sys.executable, "-m", "netbench.servers", "serve", "--model", cell.model]
-    argv += ["--protocol", cell.protocol, "--workload", cell.workload]
-    argv += ["--framing", cell.framing, "--size", str(cell.size_bytes)]
+    argv += ["--protocol", cell.protocol, *workload_arguments(cell)]
     if cell.pool is not None:
         argv += ["--pool", str(cell.pool)]
     return argv + list(ties)
+
+
+def workload_arguments(cell: Cell) -> list[str]:
+    """Return what tells a server what to do, whatever its model."""
+    named = [] if cell.workload is None else ["--workload", cell.workload]
+    return named + arguments("--option", cell.server_options())
+
+
+def arguments(flag: str, options: Mapping[str, int | str]) -> list[str]:
+    """Return options as arguments: ["--option", "size_bytes=64", …]."""
+    return [text for name, value in options.items() for text in (flag, f"{name}={value}")]
 
 
 class ServerProcess:

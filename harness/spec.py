@@ -5,13 +5,15 @@ Knows the registry's names and limits; starts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from netbench.harness import host
 from netbench.harness.errors import SpecError
 from netbench.servers import registry
-from netbench.servers.api import Calibration, Model
+from netbench.servers.api import Calibration, Model, load_client
 
 MAX_TRIALS = 100_000  # of a run: days of measuring, and their order is held in memory
 MAX_CONNECTIONS_SPARE = 32  # descriptors that a server holds beside its connections
@@ -20,13 +22,16 @@ _ANY_CALIBRATION = Calibration(1.0, 1.0)  # to parse a workload without measurin
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of model, protocol, workload and load."""
+    """One combination of model, protocol, workload and load.
+
+    What a protocol has no use for is None.
+    """
 
     model: str
     protocol: str = "echo"
-    workload: str = "echo"
-    framing: str = "raw"
-    size_bytes: int = 64
+    workload: str | None = "echo"  # None: of a server that is not ours
+    framing: str | None = "raw"
+    size_bytes: int | None = 64
     connections: int = 64
     processes: int = 1
     duration_s: float = 2.0
@@ -34,15 +39,53 @@ class Cell:
     timeout_s: float = 10.0
     seed: int = 0
     pool: int | None = None
+    pipeline: int = 1  # requests that are out on a connection at a time
+    requests_per_connection: int | None = None  # None: as many as the time allows
+    max_body_bytes: int | None = None  # None: what the server takes by itself
+    asked: Mapping[str, int | str] = field(default_factory=dict)  # more for the client half
 
     @property
     def burns(self) -> bool:
         """Whether the workload needs calibrated rounds."""
-        return self.workload.startswith("burn")
+        return self.workload is not None and "burn" in self.workload  # also within a mixture
+
+    @property
+    def request(self) -> str | None:
+        """What is asked for, for readers: "GET /json"; None where requests name no paths."""
+        if not registry.protocol(self.protocol).routes:
+            return None
+        target = str(self.asked.get("mix", self.asked.get("path", "/")))
+        with_body = self.size_bytes is not None or "body_base64" in self.asked
+        method = self.asked.get("method", "POST" if with_body else "GET")
+        return f"{method} {', '.join(target.splitlines())}"
+
+    def told(self) -> dict[str, int | str]:
+        """Return what else the two halves are told, for the record: a body as its digest."""
+        options = dict(self.asked) | _known(max_body_bytes=self.max_body_bytes)
+        for name in ("path", "mix", "method"):  # that is the request
+            options.pop(name, None)
+        body = base64.b64decode(str(options.pop("body_base64", "")))
+        if body:
+            options["body_bytes"] = len(body)
+            options["body_sha256"] = hashlib.sha256(body).hexdigest()
+        return options
 
     def options(self) -> dict[str, int | str]:
         """Return what the client half of the protocol is told."""
-        return {"size_bytes": self.size_bytes, "framing": self.framing}
+        named = self.workload if registry.protocol(self.protocol).routes else None
+        return dict(self.asked) | _known(
+            workload=named,
+            framing=self.framing,
+            size_bytes=self.size_bytes,
+            requests_per_connection=self.requests_per_connection,
+        )
+
+    def server_options(self) -> dict[str, int | str]:
+        """Return what its server half is told: sizes matter to it where there are no heads."""
+        size_bytes = None if registry.protocol(self.protocol).routes else self.size_bytes
+        return _known(
+            framing=self.framing, size_bytes=size_bytes, max_body_bytes=self.max_body_bytes
+        )
 
 
 @dataclass(frozen=True)
@@ -53,30 +96,30 @@ class Selection:
     skipped: dict[str, str]
 
 
-def framing_for(protocol: str, workload: str, framing: str | None) -> str:
-    """Return the framing: raw for plain echo, messages for work; raise SpecError for raw work."""
-    plain = workload == "echo"
-    if framing == "raw" and not plain:
-        raise SpecError(
-            f"a raw byte stream has no messages for {workload} to work on: "
-            "leave --framing out, or use --framing message"
-        )
-    return framing or ("raw" if plain else "message")
-
-
 def check_cell(cell: Cell) -> None:
-    """Raise SpecError or registry.UnknownName when the cell (its model aside) makes no sense."""
-    try:
-        handler = registry.workload(cell.workload, _ANY_CALIBRATION)
-        half = registry.protocol(cell.protocol)
-        half.build(handler, {"framing": cell.framing, "size_bytes": cell.size_bytes})
-    except (registry.UnknownName, ValueError) as error:
-        raise SpecError(str(error)) from error
+    """Raise SpecError when the cell (its model aside) makes no sense to either half."""
     if cell.processes > cell.connections:
         raise SpecError(
             f"{cell.processes} generator processes have only {cell.connections} connections to "
             f"share: use -t {cell.connections} or more connections"
         )
+    most = cell.requests_per_connection
+    if most is not None and cell.pipeline > most:
+        raise SpecError(
+            f"a connection of {most} requests cannot have {cell.pipeline} out at a time: use "
+            f"--pipeline {most} or more --requests-per-connection"
+        )
+    try:
+        if cell.workload is not None:
+            told = cell.server_options()
+            registry.build(cell.protocol, cell.workload, told, _ANY_CALIBRATION, bytes)
+        load_client(cell.protocol)(cell.options(), 0, cell.seed)
+    except (registry.UnknownName, ValueError) as error:
+        raise SpecError(str(error)) from error
+
+
+def _known(**options: int | str | None) -> dict[str, int | str]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def split_names(texts: Iterable[str]) -> list[str]:

@@ -155,8 +155,9 @@ class TrialRunner:
         congestion = host.congestion()
         if congestion is not None:
             ties += ["--congestion", congestion]
-        rounds = self._yardsticks.burn_rounds_per_ms
-        if rounds is not None and cell.burns:
+        # Also where nothing burns: a server that has routes would calibrate itself at its start.
+        rounds = self._yardsticks.burn_rounds_per_ms or (None if cell.burns else (1, 1))
+        if rounds is not None:
             ties += ["--burn-rounds", f"{rounds[0]},{rounds[1]}"]
         return ties
 
@@ -169,6 +170,7 @@ def plan_for(cell: Cell, address: tuple[str, int], cores: tuple[int, ...]) -> Pl
         protocol=cell.protocol,
         options=cell.options(),
         connections=cell.connections,
+        pipeline=cell.pipeline,
         processes=cell.processes,
         duration_s=cell.duration_s,
         warmup_s=cell.warmup_s,

@@ -22,7 +22,10 @@ LITTLE_SHARE = 0.05
 LONGEST_SHARE = 0.05  # one long reply excuses no more than this
 OTHERS_SHARE = 0.20
 ERROR_SHARE = 0.01
-WRONG_ANSWERS = ("wrong_payload", "truncated", "excess", "protocol")
+WRONG_ANSWERS = (
+    *("wrong_payload", "wrong_status", "wrong_range", "changed"),
+    *("truncated", "excess", "protocol"),
+)
 OURS = ("no_descriptors", "no_ports", "connect_no_descriptors", "connect_no_ports")
 NOT_THE_SERVERS = ("timeout", "connect_timeout", *OURS)
 
@@ -36,6 +39,7 @@ class Evidence:
     sent: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
     connections: int = 1
+    allowed: int = 1  # requests that may be out at a time, on all connections together
     connected: int = 1
     connect_errors: Mapping[str, int] = field(default_factory=dict)  # before the load
     connections_served: int = 1
@@ -133,7 +137,7 @@ def _starved(seen: Evidence) -> str | None:
     served = in_service(seen)
     if served is None or seen.in_flight is None:
         return None
-    if abs(seen.in_flight - served) <= _tolerated_share(seen) * seen.connections:
+    if abs(seen.in_flight - served) <= _tolerated_share(seen) * seen.allowed:
         return None
     return (
         f"{seen.in_flight:.0f} requests were out on average, but throughput times response time "
@@ -146,10 +150,10 @@ def _served(seen: Evidence) -> str:
 
 
 def _tolerated_share(seen: Evidence) -> float:
-    """Return how far N and X*R may differ, as a share of the connections.
+    """Return how far N and X*R may differ, as a share of the requests allowed in flight.
 
-    A request that straddles a border of the window is seen by one side only. A usual one on every
-    connection is granted in full, the longest one up to LONGEST_SHARE: a single slow reply must not
+    A request that straddles a border of the window is seen by one side only. A usual one in every
+    place is granted in full, the longest one up to LONGEST_SHARE: a single slow reply must not
     hide that others were never served.
     """
     usual = (seen.median_response_ns or 0) / seen.duration_ns

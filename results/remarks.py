@@ -14,7 +14,8 @@ from netbench.results.summary import Row, Summary
 
 _NUMBER = re.compile(r"(?<![\w.:])\d[\d,]*(?:\.\d+)?")
 _NAMED_AT_MOST = 4
-_FLOOR_SHARE = 0.5  # of a row's cost, from which the model is not what was measured
+_PROTOCOLS = {"http": "HTTP/1.1"}  # those with a better known name
+_VERIFIED = {"length": "status and length", "status": "status"}
 
 
 def left_out(result: Summary) -> list[str]:
@@ -84,16 +85,39 @@ def setting(result: Summary) -> str:
     if not result.rows:
         return "no trials"
     trial = result.rows[0].trials[0]
-    protocol = f"{trial.protocol} ({trial.framing})" if trial.protocol == "echo" else trial.protocol
     parts = [
-        f"{protocol} over {trial.transport}",
-        f"workload {trial.workload}",
-        units.size(trial.size_bytes),
+        f"{_protocol(trial)} over {trial.transport}",
+        *_asked(trial),
         units.plural(trial.connections, "connection"),
+        *_connections(trial),
         load(trial),
         f"{units.plural(rounds(result), 'round')} of {trial.duration_s:g} s",
     ]
     return ", ".join(parts)
+
+
+def _protocol(trial: Trial) -> str:
+    name = _PROTOCOLS.get(trial.protocol, trial.protocol)
+    return f"{name} ({trial.framing})" if trial.framing else name
+
+
+def _asked(trial: Trial) -> list[str]:
+    """What was asked for, how large, and what of it was looked at if not all."""
+    parts = [f"workload {trial.workload}" if trial.workload else str(trial.request)]
+    if trial.size_bytes is not None:
+        parts.append(units.size(trial.size_bytes))
+    if "range_parts" in trial.options:
+        parts.append(f"in {units.plural(int(trial.options['range_parts']), 'range')}")
+    verified = _VERIFIED.get(str(trial.options.get("verify")))
+    return parts + ([f"only the {verified} verified"] if verified else [])
+
+
+def _connections(trial: Trial) -> list[str]:
+    """What is unusual about them: how many requests are out, and how many each may have."""
+    parts = [f"pipeline {trial.pipeline}"] if trial.pipeline > 1 else []
+    if trial.requests_per_connection is not None:
+        parts.append(f"{units.plural(trial.requests_per_connection, 'request')} per connection")
+    return parts
 
 
 def load(trial: Trial) -> str:
@@ -127,10 +151,11 @@ def _floor(result: Summary) -> str | None:
     cost = result.run.floor_us_per_request
     if cost is None:
         return None
-    sentence = f"Floor: the protocol code alone costs {units.three(cost)} {units.MICRO} per request"
-    swamped = [
-        row for row in result.rows if cost > _FLOOR_SHARE * (row.cpu_us_per_request or float("inf"))
-    ]
+    sentence = (
+        "Floor: the code of protocol and workload alone costs"
+        f" {units.three(cost)} {units.MICRO} per request"
+    )
+    swamped = [row for row in result.rows if row.swamped]
     if swamped:
         sentence += f", more than half of what {_names(swamped)} spent: it hides the model"
     return sentence + "."

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from netbench.results.cells import Cell, labels
 from netbench.results.records import Percentiles, Run, Trial, Verdict
 from netbench.results.records.histogram import Histogram
 from netbench.results.statistics import Spread, median, spread
@@ -27,28 +28,9 @@ SEVERITY: tuple[Verdict, ...] = (
     "load",
 )
 Standing = Literal["ranked", "by CPU", "not ranked"]
-
-
-class Cell(NamedTuple):
-    """What was measured, without the round: trials of equal cells are repetitions."""
-
-    model: str
-    protocol: str
-    transport: str
-    workload: str
-    framing: str
-    size_bytes: int
-    connections: int
-    arrival: str
-    rate_rps: float | None
-    workers: int
-    pool: int | None
-    interpreter: str | None
-
-    @classmethod
-    def of(cls, trial: Trial) -> Cell:
-        """The cell of a trial."""
-        return cls(*(getattr(trial, name) for name in cls._fields))
+Clock = Literal["service", "response"]
+_SHORT_SHARE = 0.01  # of requests that waited for a new connection: fewer are accidents
+_FLOOR_SHARE = 0.5  # of a row's cost, from which the model is hardly what was measured
 
 
 @dataclass(frozen=True)
@@ -56,7 +38,7 @@ class Row:
     """One cell of the run. A metric that no trial has is None.
 
     `used` are the trials behind the figures; failed ones are never among them, unsteady ones only
-    when most trials are unsteady. `histogram` (service time) is None when nothing was measured.
+    when most trials are unsteady. `histogram` is None when nothing was measured.
     """
 
     label: str  # the model, and what else tells this row from the others
@@ -66,14 +48,23 @@ class Row:
     throughput_rps: float | None
     throughput_spread: Spread | None
     at_least: bool  # the generator was the limit in some trial
-    service_time_ns: Percentiles | None
+    latency_ns: Percentiles | None  # by the clock that `clock_of` says
     histogram: Histogram | None
+    connect_p99_ns: int | None  # of short connections: of replacing them, in the worst trial
     cpu_us_per_request: float | None
+    floor_us_per_request: float | None  # of this protocol and workload
     pss_bytes: int | None  # the largest of the trials used
     errors: dict[str, int]
     verdict: Verdict
     verdicts: dict[Verdict, int]  # verdict -> trials, worst first
     standing: Standing
+
+    @property
+    def swamped(self) -> bool:
+        """Whether the floor is over half of the CPU: hardly the model was measured."""
+        if self.cpu_us_per_request is None or self.floor_us_per_request is None:
+            return False
+        return self.floor_us_per_request > _FLOOR_SHARE * self.cpu_us_per_request
 
     @property
     def left_out(self) -> tuple[Trial, ...]:
@@ -88,16 +79,33 @@ class Summary:
 
     run: Run
     rows: tuple[Row, ...]
+    clock: Clock = "service"
 
     def standing(self, standing: Standing) -> list[Row]:
         """Rows of one standing, best first."""
         return [row for row in self.rows if row.standing == standing]
 
 
+def clock_of(trials: Sequence[Trial]) -> Clock:
+    """Which latency is shown: service time where both are the same, else response time.
+
+    They differ where a request may be due before it can be sent: in an open loop, and where it
+    waits for a connection to be made.
+    """
+    differs = any(trial.arrival != "closed" or _is_short(trial) for trial in trials)
+    return "response" if differs else "service"
+
+
+def _is_short(trial: Trial) -> bool:
+    """Whether connections were replaced as a rule: because it was asked for, or by the server."""
+    often = (trial.reconnects or 0) > _SHORT_SHARE * (trial.requests or 0)
+    return trial.requests_per_connection is not None or often
+
+
 def summarise(
     run: Run, trials: Sequence[Trial], histograms: Mapping[str, Histogram] | None = None
 ) -> Summary:
-    """Bring the trials of a run together; `histograms` holds service times by trial id.
+    """Bring the trials of a run together; `histograms` holds times by trial id, of `clock_of`.
 
     Without its histogram a single trial still shows its own percentiles; several trials show none,
     because percentiles cannot be averaged.
@@ -105,9 +113,10 @@ def summarise(
     groups: dict[Cell, list[Trial]] = {}
     for trial in trials:
         groups.setdefault(Cell.of(trial), []).append(trial)
-    labels = _labels(list(groups))
-    rows = [_row(labels[cell], group, histograms or {}) for cell, group in groups.items()]
-    return Summary(run, tuple(sorted(rows, key=_position)))
+    names = labels(list(groups))
+    clock = clock_of(trials)
+    rows = [_row(names[cell], group, clock, histograms or {}) for cell, group in groups.items()]
+    return Summary(run, tuple(sorted(rows, key=_position)), clock)
 
 
 def by_round(row: Row, metric: Callable[[Trial], float | None]) -> dict[int, float]:
@@ -126,7 +135,7 @@ def server_cpu(trial: Trial) -> float | None:
     return trial.server.cpu_us_per_request
 
 
-def _row(label: str, trials: list[Trial], histograms: Mapping[str, Histogram]) -> Row:
+def _row(label: str, trials: list[Trial], clock: Clock, histograms: Mapping[str, Histogram]) -> Row:
     used = _usable(trials)
     judged = {t.verdict for t in trials if t in used or t.verdict != "unsteady"} or {"unsteady"}
     rates = _known(used, throughput)
@@ -143,15 +152,21 @@ def _row(label: str, trials: list[Trial], histograms: Mapping[str, Histogram]) -
         throughput_rps=median(rates) if rates else None,
         throughput_spread=spread(rates),
         at_least="generator" in judged,
-        service_time_ns=_percentiles(used, histogram),
+        latency_ns=_percentiles(used, clock, histogram),
         histogram=histogram,
+        connect_p99_ns=max(map(_connect_p99_ns, used), default=0) or None,
         cpu_us_per_request=_median_of(used, server_cpu),
+        floor_us_per_request=_median_of(used, lambda trial: trial.server.floor_us_per_request),
         pss_bytes=max((t.server.pss_bytes for t in used if t.server.pss_bytes), default=None),
         errors=dict(errors),
         verdict=verdict,
         verdicts=_counts(trials),
         standing=_standing(verdict),
     )
+
+
+def _connect_p99_ns(trial: Trial) -> int:
+    return (trial.reconnect_time_ns or {}).get("p99", 0) if _is_short(trial) else 0
 
 
 def _usable(trials: list[Trial]) -> list[Trial]:
@@ -178,10 +193,14 @@ def _position(row: Row) -> tuple[int, float, float]:
     return (2, SEVERITY.index(row.verdict) * -1.0, rate)
 
 
-def _percentiles(used: list[Trial], histogram: Histogram | None) -> Percentiles | None:
+def _percentiles(
+    used: list[Trial], clock: Clock, histogram: Histogram | None
+) -> Percentiles | None:
     if histogram is not None:
         return histogram.summary()
-    return used[0].service_time_ns if len(used) == 1 else None
+    if len(used) != 1:
+        return None
+    return used[0].service_time_ns if clock == "service" else used[0].response_time_ns
 
 
 def _merged(used: list[Trial], histograms: Mapping[str, Histogram]) -> Histogram | None:
@@ -203,13 +222,3 @@ def _known(trials: list[Trial], metric: Callable[[Trial], float | None]) -> list
 def _median_of(trials: list[Trial], metric: Callable[[Trial], float | None]) -> float | None:
     values = _known(trials, metric)
     return median(values) if values else None
-
-
-def _labels(cells: list[Cell]) -> dict[Cell, str]:
-    """Name each cell by its model and by the fields in which cells of this model differ."""
-    labels = {}
-    for cell in cells:
-        twins = [twin for twin in cells if twin.model == cell.model]
-        varying = [n for n in Cell._fields if len({getattr(twin, n) for twin in twins}) > 1]
-        labels[cell] = " ".join([cell.model, *(f"{n}={getattr(cell, n)}" for n in varying)])
-    return labels

@@ -17,7 +17,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from netbench.results import answer, remarks, units
+from netbench.results import answer, legend, remarks, units
 from netbench.results.summary import Row, Summary
 
 _UNBOUNDED = 10_000  # columns: wide enough for every table
@@ -25,7 +25,6 @@ _MICROSECONDS_BELOW_NS = 10_000_000
 _PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "max"}
 _STYLES = {"failed": "red", "starved": "red", "unsteady": "yellow", "generator": "yellow"}
 _NOTHING = "-"
-_NO_BREAK = "\N{NO-BREAK SPACE}"
 _UNIT = re.compile(r"(?<=[\d~]) (?=(?:%|/s|[kM]/s|[mµ]?s|[KMG]iB|B|rounds?|trials?)(?!\w))")
 
 
@@ -47,7 +46,7 @@ def print_table(console: Console, result: Summary) -> None:
     if result.rows:
         console.print(_table(columns, result))
         console.print()
-    _paragraph(console, *_how_to_read(result, dropped))
+    _paragraph(console, *legend.how_to_read(result, [column.name for column in dropped]))
     for verdict, names, reason in remarks.reasons(result):
         _paragraph(console, f"{verdict} ({names}): {reason}", start=verdict)
     _paragraph(console, *remarks.left_out(result))
@@ -59,9 +58,9 @@ def print_table(console: Console, result: Summary) -> None:
 
 def _paragraph(console: Console, *sentences: str, style: str = "", start: str = "") -> None:
     """Wrap sentences to the console, keeping numbers and units together; `start` is coloured."""
-    kept = _UNIT.sub(_NO_BREAK, " ".join(sentences))
+    kept = _UNIT.sub(legend.NO_BREAK, " ".join(sentences))
     for line in textwrap.wrap(kept, console.width, break_on_hyphens=False):
-        text = Text(line.replace(_NO_BREAK, " "), style=style)
+        text = Text(line.replace(legend.NO_BREAK, " "), style=style)
         if line.startswith(start):
             text.stylize(_STYLES.get(start, ""), 0, len(start))
         console.print(text)
@@ -70,51 +69,6 @@ def _paragraph(console: Console, *sentences: str, style: str = "", start: str = 
 def _title(result: Summary) -> str:
     title = remarks.setting(result)
     return f"{title[:1].upper()}{title[1:]}"
-
-
-def _how_to_read(result: Summary, dropped: Sequence[_Column]) -> list[str]:
-    notes = [_latency_note(result), _doubtful_note(result)]
-    names = {column.name for column in dropped}
-    if "range" not in names:
-        notes.append(_spread_note(result))
-    if "memory" not in names and any(row.pss_bytes for row in result.rows):
-        notes.append("Memory: PSS with all connections open, sampled beside the measurement.")
-    if result.rows and not any(row.errors for row in result.rows):
-        notes.append("No errors.")
-    if dropped:
-        listed = units.listing([column.name for column in reversed(dropped)])
-        notes.append(f"Not shown at this width: {listed}; a wider terminal or --json has them.")
-    return [note for note in notes if note]
-
-
-def _latency_note(result: Summary) -> str | None:
-    measured = [row for row in result.rows if row.service_time_ns]
-    if not measured:
-        return None
-    merged = ", merged over rounds" if remarks.rounds(result) > 1 else ""
-    return f"Percentiles: service time, {remarks.load(measured[0].trials[0])}{merged}."
-
-
-def _spread_note(result: Summary) -> str | None:
-    """What the range column means; a row with lost rounds may differ from the others."""
-    kinds: dict[str, set[int]] = {}
-    for row in result.rows:
-        if row.throughput_spread:
-            kinds.setdefault(row.throughput_spread.kind, set()).add(len(row.used))
-    if not kinds:
-        return None
-    meanings = [
-        f"{kind} of {units.listing([str(n) for n in sorted(counts)])} rounds"
-        for kind, counts in sorted(kinds.items())
-    ]
-    return f"Throughput: median; range: {' or '.join(meanings)}."
-
-
-def _doubtful_note(result: Summary) -> str | None:
-    rows = [row.service_time_ns for row in result.rows if row.service_time_ns]
-    if not any(row.doubtful for row in rows):
-        return None
-    return f"~{_NO_BREAK}marks a percentile with fewer than 10 samples beyond it."
 
 
 def _fitting(console: Console, result: Summary) -> tuple[list[_Column], list[_Column]]:
@@ -158,6 +112,8 @@ def _columns(result: Summary) -> list[_Column]:
     if any(row.throughput_spread for row in result.rows):
         columns.append(_Column("range\nk/s", "range", 2, _range))
     columns += _latency_columns(result)
+    if any(row.connect_p99_ns for row in result.rows):
+        columns.append(_Column("connect\nms", "connect", 4, _connect))
     columns += [
         _Column(f"CPU\n{units.MICRO}/req", "server CPU per request", 1, _cpu),
         _Column("memory\nMiB", "memory", 6, _memory),
@@ -171,7 +127,7 @@ def _columns(result: Summary) -> list[_Column]:
 def _latency_columns(result: Summary) -> list[_Column]:
     """One unit for all of them, so that digits line up and can be compared."""
     drops = {"p50": 3, "p90": 8, "p99": 3, "p99_9": 5, "max": 7}
-    largest = max((r.service_time_ns.max or 0 for r in result.rows if r.service_time_ns), default=0)
+    largest = max((row.latency_ns.max or 0 for row in result.rows if row.latency_ns), default=0)
     unit_ns, unit = (1e3, units.MICRO) if largest < _MICROSECONDS_BELOW_NS else (1e6, "ms")
 
     def text(name: str) -> Callable[[Row], str]:
@@ -184,10 +140,10 @@ def _latency_columns(result: Summary) -> list[_Column]:
 
 
 def _latency(row: Row, name: str, unit_ns: float) -> str:
-    value = getattr(row.service_time_ns, name, None)
-    if row.service_time_ns is None or value is None:
+    value = getattr(row.latency_ns, name, None)
+    if row.latency_ns is None or value is None:
         return _NOTHING
-    mark = "~" if name in row.service_time_ns.doubtful else ""
+    mark = "~" if name in row.latency_ns.doubtful else ""
     return mark + units.three(value / unit_ns)
 
 
@@ -205,7 +161,13 @@ def _range(row: Row) -> str:
 
 
 def _cpu(row: Row) -> str:
-    return _NOTHING if row.cpu_us_per_request is None else units.three(row.cpu_us_per_request)
+    if row.cpu_us_per_request is None:
+        return _NOTHING
+    return ("*" if row.swamped else "") + units.three(row.cpu_us_per_request)
+
+
+def _connect(row: Row) -> str:
+    return _NOTHING if row.connect_p99_ns is None else units.three(row.connect_p99_ns / 1e6)
 
 
 def _memory(row: Row) -> str:

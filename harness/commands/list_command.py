@@ -25,8 +25,12 @@ def models() -> None:
 
 @command.command("workloads")
 def workloads() -> None:
-    """Show what one request can make a server do."""
-    _print(registry.workloads_here())
+    """Show what one request can make a server do, and which protocols carry it."""
+    carriers = registry.carriers()
+    _print(
+        (name, f"({', '.join(carriers[name])}) {summary}", reason)
+        for name, summary, reason in registry.workloads_here()
+    )
 
 
 @command.command("protocols")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import click
 
 from netbench.harness import spec, units
 from netbench.harness.address import Target, parse_target, require_loopback
+from netbench.harness.asking import cell_of_load
 from netbench.harness.commands import options
 from netbench.harness.errors import EXIT_FAILED, TrialFailed
 
@@ -22,9 +24,35 @@ if TYPE_CHECKING:
 
 
 @click.command("load")
-@click.argument("target", metavar="PROTOCOL://HOST:PORT")
+@click.argument("target", metavar="PROTOCOL://HOST[:PORT][/PATH]")
 @options.load_options
-@click.option("--seed", type=units.SEED, help="Seed of the payload.")
+@click.option(
+    "-m", "--method", help="http: the request's method.  [default: GET, POST with a body]"
+)
+@click.option("--body", metavar="TEXT|@FILE", help="http: the request's body.")
+@click.option(
+    "--mix",
+    metavar="TARGET=WEIGHT,…",
+    help="http: a mixture of paths, drawn by weight from the seed.",
+)
+@click.option(
+    "--range-parts",
+    type=units.COUNT,
+    help="http: fetch the body in so many ranges, and verify the joined one.",
+)
+@click.option(
+    "--verify",
+    type=click.Choice(["body", "length", "status"]),
+    help="http: what of a reply must be right.  [default: body]",
+)
+@click.option(
+    "--expect",
+    "expect_status",
+    type=click.IntRange(200, 599),
+    metavar="STATUS",
+    help="http: the status of a right reply.  [default: the first one's, if below 400]",
+)
+@click.option("--seed", type=units.SEED, help="Seed of the payload and of the mixture.")
 @options.public_option
 @options.json_option
 @options.quiet_option
@@ -32,30 +60,28 @@ def command(target: str, public: bool, as_json: bool, quiet: bool, **given: Any)
     """Drive a server that runs already, ours or not; nothing is stored.
 
     \b
-    netbench load echo://127.0.0.1:8000 -c 100 -d 5s
+    netbench load http://127.0.0.1:8000/json -c 100 -d 5s
+    netbench load http://localhost/ -H 'Accept: text/html' --requests-per-connection 1
+    netbench load http://127.0.0.1:8000/echo -m POST --body @message.json
+    netbench load http://127.0.0.1:8000 --mix '/json=3,/bytes/64KiB=1' --pipeline 4
+    netbench load http://127.0.0.1:8000/bytes/16MiB -c 4 --range-parts 4
+    netbench load echo://127.0.0.1:8000 --size 1KiB
     """
     from netbench.harness.report import document_text, emit, remark, table_text
 
     found = parse_target(target)
-    found = found._replace(address=require_loopback(found.address, public))
-    cell = _cell(found, given)
+    cell = cell_of_load(given, found)
+    if given["seed"] is None:
+        cell = replace(cell, seed=secrets.randbelow(2**31))
     spec.check_cell(cell)
+    found = found._replace(address=require_loopback(found.address, public))
+    cell = replace(cell, model=str(found.address))
     spec.check_host(cell)
     run, trial = _measure(cell, found)
     emit(document_text(run, [trial]) if as_json else table_text(run, [trial]))
     if not quiet:
         remark(run, [trial], as_json)
     return EXIT_FAILED if trial.verdict == "failed" else 0
-
-
-def _cell(target: Target, given: dict[str, Any]) -> spec.Cell:
-    seed = given.pop("seed")
-    return spec.Cell(
-        model=str(target.address),
-        protocol=target.protocol,
-        seed=secrets.randbelow(2**31) if seed is None else seed,
-        **given,
-    )
 
 
 def _measure(cell: spec.Cell, target: Target) -> tuple[Run, Trial]:

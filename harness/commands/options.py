@@ -31,7 +31,12 @@ _LOAD = (
         "-d", "--duration", "duration_s", type=units.DURATION, default="2s", help="Measured time."
     ),
     _option("-t", "--processes", type=units.COUNT, default="1", help="Generator processes."),
-    _option("--size", "size_bytes", type=units.SIZE, default="64", help="Payload of a request."),
+    _option(
+        "--size",
+        "size_bytes",
+        type=units.SIZE,
+        help="Payload of a request, where it has one.  [default: 64 B]",
+    ),
     _option(
         "--warmup",
         "warmup_s",
@@ -46,17 +51,39 @@ _LOAD = (
         default="10s",
         help="How long a request may take; beyond it counts as an error.",
     ),
+    _option("--pipeline", type=units.COUNT, help="http: requests out on a connection at a time."),
+    _option(
+        "--requests-per-connection",
+        type=units.COUNT,
+        help="http: replace a connection after so many; 1 measures short connections.",
+    ),
+    _option(
+        "-H",
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="http: send this header with each request; may be repeated.",
+    ),
 )
 
-protocol_option = _option("--protocol", default="echo", help="What travels.")
+protocol_option = _option("--protocol", default="echo", help="What travels: echo or http.")
 workload_option = _option(
-    "--workload", default="echo", help="What a request makes the server do: echo, sleep:10ms, …"
+    "--workload",
+    help="What a request makes the server do: echo, json, sleep:10ms, …  [default: echo for echo, "
+    "plaintext for http]",
 )
 framing_option = click.option(
     "--framing",
     type=click.Choice(["raw", "message"]),
-    help="Echo a byte stream, or messages of --size bytes.  "
+    help="echo: a byte stream, or messages of --size bytes.  "
     "[default: raw for the workload echo, else message]",
+)
+max_body_option = _option(
+    "--max-body",
+    "max_body_bytes",
+    type=units.SIZE,
+    help="http: longest request body that the server holds; a longer one gets 413.",
 )
 public_option = click.option(
     "--public", is_flag=True, help="Allow an address that is not of this machine alone."

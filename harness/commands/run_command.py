@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netbench.harness import spec, units
+from netbench.harness.asking import cell_of_run
 from netbench.harness.commands import options
 from netbench.harness.errors import RunFailed
 
@@ -34,6 +36,7 @@ OVERHEAD_S = 1.5  # of a trial, for starting and stopping both sides
 @options.workload_option
 @options.framing_option
 @options.load_options
+@options.max_body_option
 @click.option("--pool", type=units.COUNT, help="Size of the pool of models that have one.")
 @click.option(
     "--rounds", type=units.COUNT, help="Trials of each model.  [default: 3 for one, 6 for several]"
@@ -49,6 +52,8 @@ def command(**given: Any) -> int:
     netbench run --model selectors
     netbench run --model asyncio,trio,threads -c 1k -d 5s
     netbench run --model all --workload sleep:10ms --rounds 1
+    netbench run --model all --protocol http --workload json --pipeline 16
+    netbench run --model trio --protocol http --requests-per-connection 1
     """
     return _carry_out(_request(given), given["as_json"], given["quiet"])
 
@@ -57,7 +62,9 @@ def _request(given: dict[str, Any]) -> Request:
     """Check everything that can be checked before anything is started."""
     from netbench.harness.orchestrator import Request
 
-    template = _template(given)
+    template = cell_of_run(given)
+    if given["seed"] is None:
+        template = replace(template, seed=secrets.randbelow(2**31))
     spec.check_cell(template)
     selection = spec.select_models(given["models"], template.connections)
     spec.check_pool(selection.models, template.pool)
@@ -71,24 +78,6 @@ def _request(given: dict[str, Any]) -> Request:
         seed=template.seed,
         results=Path(given["results"]),
         command=["netbench", *sys.argv[1:]],
-    )
-
-
-def _template(given: dict[str, Any]) -> spec.Cell:
-    seed = given["seed"]
-    return spec.Cell(
-        model="",
-        protocol=given["protocol"],
-        workload=given["workload"],
-        framing=spec.framing_for(given["protocol"], given["workload"], given["framing"]),
-        size_bytes=given["size_bytes"],
-        connections=given["connections"],
-        processes=given["processes"],
-        duration_s=given["duration_s"],
-        warmup_s=given["warmup_s"],
-        timeout_s=given["timeout_s"],
-        seed=secrets.randbelow(2**31) if seed is None else seed,
-        pool=given["pool"],
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import click
 
 from netbench.harness import host, spec, units
 from netbench.harness.address import parse_address, require_loopback
+from netbench.harness.asking import cell_of_serve
 from netbench.harness.commands import options
-from netbench.harness.errors import SpecError
+from netbench.harness.server_process import server_command
 
 
 @click.command("serve")
@@ -31,36 +33,22 @@ from netbench.harness.errors import SpecError
     type=units.SIZE,
     help="Size of a message, with --framing message.  [default: 64]",
 )
+@options.max_body_option
 @click.option("--pool", type=units.COUNT, help="Size of the model's pool.")
 @options.public_option
-def command(
-    model: str,
-    bind: str,
-    protocol: str,
-    workload: str,
-    framing: str | None,
-    size_bytes: int | None,
-    pool: int | None,
-    public: bool,
-) -> None:
+def command(bind: str, public: bool, **given: Any) -> None:
     """Run a server to try by hand; it says where it listens.
 
     \b
-    netbench serve --model trio
+    netbench serve --model trio --protocol http --bind 127.0.0.1:8000
     netbench serve --model threads --bind '[::1]:8000' --workload sleep:1s --size 6
     """
-    chosen = spec.framing_for(protocol, workload, framing)
-    if size_bytes is not None and chosen == "raw":
-        raise SpecError("--size has no effect on a raw byte stream: add --framing message")
-    cell = spec.Cell(model, protocol, workload, chosen, size_bytes or 64, pool=pool)
+    cell = cell_of_serve(given)
     spec.check_cell(cell)
-    spec.require_model(model, connections=1)
-    spec.check_pool([model], pool)
+    spec.require_model(cell.model, connections=1)
+    spec.check_pool([cell.model], cell.pool)
     where = require_loopback(parse_address(bind), public)
     host.require_linux()
-    argv = [sys.executable, "-m", "netbench.servers", "serve", "--model", model]
-    argv += ["--bind", str(where), "--protocol", protocol, "--workload", workload]
-    argv += ["--framing", chosen, "--size", str(cell.size_bytes)]
-    argv += ["--pool", str(pool)] if pool is not None else []
+    argv = server_command(cell, ["--bind", str(where)])
     sys.stdout.flush()
-    os.execv(sys.executable, argv)  # this process becomes the server: Ctrl-C is its own
+    os.execv(argv[0], argv)  # this process becomes the server: Ctrl-C is its own

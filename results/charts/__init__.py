@@ -16,7 +16,7 @@ from netbench.results.charts.description import Chart, ChartFunction
 from netbench.results.records import Run, Trial
 from netbench.results.records.histogram import Histogram
 from netbench.results.store import RunStore
-from netbench.results.summary import summarise
+from netbench.results.summary import clock_of, summarise
 
 __all__ = ["all_charts", "describe", "write_charts"]
 
@@ -32,7 +32,7 @@ def all_charts() -> dict[str, ChartFunction]:
 
 
 def describe(run: Run, trials: Sequence[Trial], histograms: Mapping[str, Histogram]) -> list[Chart]:
-    """What can be shown of a run; `histograms` holds service times by trial id."""
+    """What can be shown of a run; `histograms` holds times by trial id, of `summary.clock_of`."""
     result = summarise(run, trials, histograms)
     return [chart for chart in (make(result) for make in all_charts().values()) if chart]
 
@@ -50,6 +50,6 @@ def write_charts(
     from netbench.results.charts.render import write
 
     if histograms is None:
-        histograms = RunStore(Path(run_dir), run).histograms(trials)
+        histograms = RunStore(Path(run_dir), run).histograms(trials, clock_of(trials))
     charts = describe(run, trials, histograms)
     return [path for chart in charts for path in write(chart, Path(run_dir))]

@@ -1,4 +1,4 @@
-"""Chart: service time against percentile, out to the rare slow requests that a mean hides."""
+"""Chart: latency against percentile, out to the rare slow requests that a mean hides."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def latency_by_percentile(result: Summary) -> Chart | None:
     measured.sort(key=lambda pair: -pair[1].percentile(99.0))  # as the lines lie, so the legend
     return Chart(
         name="latency_by_percentile",
-        title="Service time by percentile",
+        title=f"{result.clock.capitalize()} time by percentile",
         subtitle=remarks.setting(result),
         x=Axis("percentile", scale="percentile"),
-        y=Axis("service time", "ms", "log"),
+        y=Axis(f"{result.clock} time", "ms", "log"),
         lines=tuple(_line(row, histogram) for row, histogram in measured),
         notes=tuple(_notes(result, [histogram for _, histogram in measured])),
     )

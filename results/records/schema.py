@@ -46,7 +46,7 @@ class Server(Record, frozen=True, kw_only=True):
     cpu_s: float | None = None
     busy_share: float | None = None  # CPU time / wall time / min(cores, GILs)
     capacity_rps: float | None = None  # throughput / busy share; None below 50 % busy
-    floor_us_per_request: float | None = None  # CPU of the protocol code alone
+    floor_us_per_request: float | None = None  # CPU of protocol and workload code alone
     peak_rss_bytes: int | None = None  # sum of the high-water marks of the tree
     # Sum over the tree, all connections open: the larger of two samples, taken before and after
     # the window. Memory that was used and given back in between does not show.
@@ -98,10 +98,14 @@ class Trial(Record, frozen=True, kw_only=True):
     model: str
     protocol: str = "echo"
     transport: str = "tcp"
-    workload: str = "echo"
-    framing: str = "raw"  # of the echo protocol: raw | message
-    size_bytes: int = 64
+    workload: str | None = "echo"  # None: what the server does for a request is not known
+    request: str | None = None  # "GET /json", of protocols whose requests name paths
+    options: dict[str, int | str] = {}  # what else the two halves of the protocol were told
+    framing: str | None = "raw"  # of the echo protocol: raw | message
+    size_bytes: int | None = 64  # of the payload; None: requests have none
     connections: int
+    pipeline: int = 1  # requests out on a connection at a time
+    requests_per_connection: int | None = None  # None: as many as the time allowed
     arrival: str = "closed"
     rate_rps: float | None = None
     workers: int = 1
@@ -120,7 +124,9 @@ class Trial(Record, frozen=True, kw_only=True):
     errors: dict[str, int] = {}
     response_time_ns: Percentiles | None = None
     service_time_ns: Percentiles | None = None
-    connect_time_ns: dict[str, int] | None = None  # p50, p99, max
+    connect_time_ns: dict[str, int] | None = None  # p50, p99, max; before the load
+    reconnects: int | None = None  # connections made within the measurement, to replace others
+    reconnect_time_ns: dict[str, int] | None = None  # p50, p99, max of connecting them
     server: Server = Server()
     generator: Generator = Generator()
     fairness: Fairness | None = None
@@ -138,9 +144,12 @@ class Ceiling(Record, frozen=True, kw_only=True):
     generator_cpu_share: float  # of its busiest core, all its processes there together
     ceiling_rps: float  # the rate / that share; the rate itself where both sides share the core
     protocol: str
-    size_bytes: int
+    workload: str | None = "echo"
+    size_bytes: int | None
     connections: int
     processes: int
+    pipeline: int = 1
+    requests_per_connection: int | None = None
 
 
 class Run(Record, frozen=True, kw_only=True):

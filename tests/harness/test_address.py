@@ -29,16 +29,42 @@ def test_refuses_what_is_no_address(text: str) -> None:
         parse_address(text)
 
 
-def test_reads_targets() -> None:
-    """A target names the protocol and the address."""
-    target = parse_target("echo://[::1]:9000/")
-    assert (target.protocol, target.address) == ("echo", Address("::1", 9000))
+@pytest.mark.parametrize(
+    ("text", "address", "authority", "path"),
+    [
+        ("echo://[::1]:9000/", Address("::1", 9000), "[::1]:9000", "/"),
+        ("http://127.0.0.1", Address("127.0.0.1", 80), "127.0.0.1", ""),
+        ("http://[::1]/a/b?c=d", Address("::1", 80), "[::1]", "/a/b?c=d"),
+        ("http://localhost:8080?x", Address("localhost", 8080), "localhost:8080", "/?x"),
+        ("http://localhost/a#part", Address("localhost", 80), "localhost", "/a"),
+    ],
+)
+def test_reads_targets(text: str, address: Address, authority: str, path: str) -> None:
+    """Protocol, address, Host and path; http has a port of its own, a fragment is never sent."""
+    target = parse_target(text)
+    assert target == (text.partition(":")[0], address, authority, path)
 
 
-@pytest.mark.parametrize("text", ["127.0.0.1:9000", "echo://127.0.0.1:0", "echo:127.0.0.1:1"])
-def test_refuses_what_is_no_target(text: str) -> None:
-    """A target without protocol, or without a port that can be connected to, is a usage error."""
-    with pytest.raises(SpecError, match=r"write it like|name the port"):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("127.0.0.1:9000", "write it like"),
+        ("echo:127.0.0.1:1", "write it like"),
+        ("echo://127.0.0.1", "write it like"),
+        ("http://", "write it like"),
+        ("http://::1/", "write it like"),
+        ("echo://127.0.0.1:0", "name the port"),
+        ("http://127.0.0.1:0/", "name the port"),
+        ("http://127.0.0.1:/", "ports go from 0"),
+        ("https://127.0.0.1/", "TLS is not there yet"),
+        ("http://me:secret@127.0.0.1/", "Authorization"),
+        ("http://127.0.0.1/a b", "a space as %20"),
+        ("http://127.0.0.1/\u00e4", "%XX"),
+    ],
+)
+def test_refuses_what_is_no_target(text: str, words: str) -> None:
+    """Each message says what is wrong with it, or how to write one."""
+    with pytest.raises(SpecError, match=words):
         parse_target(text)
 
 

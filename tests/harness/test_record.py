@@ -262,6 +262,41 @@ def test_errors_while_connecting_are_recorded() -> None:
     assert "(1 x connect_refused, 1 x connect_timeout)" in trial.verdict_reason
 
 
+def test_what_was_asked_for_is_recorded() -> None:
+    """A record alone says which request was sent, how, and what was not known beforehand."""
+    cell = Cell(
+        *("selectors", "http", "echo", None, 9, 2),
+        pipeline=4,
+        requests_per_connection=8,
+        max_body_bytes=10,
+        asked={"headers": "A: b"},
+    )
+    found = facts(cell=cell)
+    trial = record.trial(found)
+    assert (trial.workload, trial.request, trial.framing) == ("echo", "POST /", None)
+    assert (trial.size_bytes, trial.pipeline, trial.requests_per_connection) == (9, 4, 8)
+    assert trial.options == {"headers": "A: b", "max_body_bytes": 10}
+    assert trial.warnings == []
+    found.seen.exchanges = 3
+    assert "learned from it" in record.trial(found).warnings[0]
+
+
+def test_replaced_connections_are_recorded() -> None:
+    """How many, and how long connecting took; null where none was replaced."""
+    times = {"p50": 1, "p99": 2, "max": 3}
+    trial = record.trial(facts(ended=ended(reconnects=5, reconnect_ns=times)))
+    assert (trial.reconnects, trial.reconnect_time_ns) == (5, times)
+    assert record.trial(facts()).reconnect_time_ns is None
+
+
+def test_a_pipeline_allows_more_in_flight() -> None:
+    """Four requests out on each of two connections: N = 8 is what X*R is compared with."""
+    deep = ended(in_flight_mean=8.0, replied_within_ns=8 * SECOND_NS)
+    found = facts(cell=Cell("selectors", connections=2, pipeline=4, timeout_s=1.0), ended=deep)
+    assert evidence.collect(found, None, None, None).allowed == 8
+    assert record.trial(found).verdict == "load"
+
+
 def test_stolen_time_makes_a_trial_unsteady() -> None:
     """A hypervisor that takes a quarter of the cores took it from the figures too."""
     taken = (Cores(0, 0, 0, 0), Cores(SECOND_NS, SECOND_NS // 2, SECOND_NS // 2, 0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -77,26 +79,6 @@ def test_select_beyond_its_descriptors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("workload", "framing", "result"),
-    [
-        ("echo", None, "raw"),
-        ("sleep:1ms", None, "message"),
-        ("echo", "message", "message"),
-        ("burn:1ms", "message", "message"),
-    ],
-)
-def test_framing_follows_the_workload(workload: str, framing: str | None, result: str) -> None:
-    """Plain echo is a byte stream unless asked otherwise; work needs messages."""
-    assert spec.framing_for("echo", workload, framing) == result
-
-
-def test_raw_work_is_refused() -> None:
-    """A workload on a raw stream is a contradiction."""
-    with pytest.raises(SpecError, match="--framing message"):
-        spec.framing_for("echo", "sleep:1ms", "raw")
-
-
-@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"workload": "slep:1ms", "framing": "message"}, "sleep"),
@@ -104,13 +86,17 @@ def test_raw_work_is_refused() -> None:
         ({"workload": "sleep", "framing": "message"}, "sleep:10ms"),
         ({"workload": "echo:1ms"}, "no argument"),
         ({"protocol": "ecko"}, "echo"),
+        ({"workload": "sleep:1ms"}, "--framing message"),
+        ({"workload": "json", "framing": "message"}, "needs the protocol http"),
+        ({"asked": {"path": "/"}}, "path"),
         ({"processes": 8, "connections": 4}, "use -t 4"),
+        ({"pipeline": 8, "requests_per_connection": 4}, "use --pipeline 4"),
     ],
 )
-def test_cells_that_make_no_sense(change: dict[str, str | int], words: str) -> None:
+def test_cells_that_make_no_sense(change: dict[str, Any], words: str) -> None:
     """Each contradiction is told with what would do instead."""
     with pytest.raises(SpecError, match=words):
-        spec.check_cell(replace(CELL, **change))  # type: ignore[arg-type]
+        spec.check_cell(replace(CELL, **change))
 
 
 def test_pool_needs_a_model_with_one() -> None:
@@ -127,4 +113,47 @@ def test_only_burning_needs_calibration() -> None:
     """Both kinds of burning are calibrated, nothing else is."""
     assert replace(CELL, workload="burn:1ms").burns
     assert replace(CELL, workload="burn-nogil:1ms").burns
+    assert replace(CELL, workload="mixed:json=3,burn/1ms=1").burns
     assert not replace(CELL, workload="block:1ms").burns
+    assert not replace(CELL, workload=None).burns
+
+
+HTTP = replace(CELL, protocol="http", workload="json", framing=None, size_bytes=None)
+
+
+def test_each_half_is_told_what_concerns_it() -> None:
+    """Echo's server must know the size, HTTP's reads it from each head; None is told to nobody."""
+    assert CELL.options() == CELL.server_options() == {"framing": "raw", "size_bytes": 64}
+    upload = replace(
+        HTTP, workload="echo", size_bytes=9, requests_per_connection=2, max_body_bytes=10
+    )
+    assert upload.options() == {"workload": "echo", "size_bytes": 9, "requests_per_connection": 2}
+    assert upload.server_options() == {"max_body_bytes": 10}
+    assert HTTP.server_options() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "request_line"),
+    [
+        ({}, "GET /"),
+        ({"size_bytes": 9}, "POST /"),
+        ({"asked": {"path": "/a?b=c", "method": "HEAD"}}, "HEAD /a?b=c"),
+        ({"asked": {"path": "/a", "body_base64": "YQ=="}}, "POST /a"),
+        ({"asked": {"mix": "/a 3\n/b 1"}}, "GET /a 3, /b 1"),
+    ],
+)
+def test_a_request_in_words(change: dict[str, Any], request_line: str) -> None:
+    """What a record says was asked for; echo has no such words."""
+    assert replace(HTTP, **change).request == request_line
+    assert CELL.request is None
+
+
+def test_a_record_holds_no_body() -> None:
+    """Its length and digest say which it was; what the request says is not said twice."""
+    asked = {"path": "/", "body_base64": "YWJj", "verify": "length"}
+    assert replace(HTTP, asked=asked, max_body_bytes=7).told() == {
+        "verify": "length",
+        "max_body_bytes": 7,
+        "body_bytes": 3,
+        "body_sha256": hashlib.sha256(b"abc").hexdigest(),
+    }

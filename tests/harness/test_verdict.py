@@ -14,6 +14,7 @@ CALM = Evidence(  # 8 connections, 8,000 replies in a second, 1 ms each: N = X*R
     requests=8_000,
     sent=8_008,
     connections=8,
+    allowed=8,
     connected=8,
     connections_served=8,
     duration_ns=1_000_000_000,
@@ -37,6 +38,10 @@ DRIFTED = Drift(truncated=10, batches=20, change=-0.3)
         (replace(CALM, busy_share=None), "load", "side is not known"),
         (replace(CALM, failure="the server ended by SIGKILL"), "failed", "SIGKILL"),
         (replace(CALM, errors={"wrong_payload": 1}), "failed", "1 x wrong_payload"),
+        (replace(CALM, errors={"wrong_status": 2}), "failed", "wrongly: 2 x wrong_status"),
+        (replace(CALM, errors={"protocol": 1}), "failed", "wrongly: 1 x protocol"),
+        (replace(CALM, errors={"wrong_range": 1}), "failed", "wrongly: 1 x wrong_range"),
+        (replace(CALM, errors={"changed": 1}), "failed", "wrongly: 1 x changed"),
         (replace(CALM, requests=0, sent=8, errors={"timeout": 8}), "failed", "hung"),
         (replace(CALM, requests=0, sent=8, longest_open_gap_ns=10**10), "failed", "hung"),
         (
@@ -150,6 +155,13 @@ def test_one_long_reply_does_not_hide_starvation() -> None:
     """Seven of eight connections are never served, and one reply took the whole window."""
     starved = replace(CALM, mean_response_ns=125_000.0, longest_response_ns=1e9)
     assert judge(starved)[0] == "starved"
+
+
+@pytest.mark.parametrize(("allowed", "verdict"), [(8, "starved"), (64, "load")])
+def test_the_tolerance_grows_with_the_pipeline(allowed: int, verdict: Verdict) -> None:
+    """5 % of the requests allowed in flight: two missing are many of 8, and few of 64."""
+    evidence = replace(CALM, allowed=allowed, mean_response_ns=6e9 / CALM.requests)
+    assert judge(evidence)[0] == verdict
 
 
 @pytest.mark.parametrize(("served", "verdict"), [(7.22, "load"), (7.18, "starved")])

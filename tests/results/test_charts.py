@@ -165,6 +165,15 @@ def test_a_line_is_doubtful_where_few_samples_lie_beyond() -> None:
     assert chart.lines[0].doubtful_from == 500.0
 
 
+def test_the_chart_names_its_clock() -> None:
+    """Short connections are drawn by response time, which holds connecting; others by service."""
+    long = charts_of(made_of(trial("a", 1)))["latency_by_percentile"]
+    assert (long.title, long.y.label) == ("Service time by percentile", "service time")
+    short = charts_of(made_of(trial("a", 1, requests_per_connection=1)))["latency_by_percentile"]
+    assert (short.title, short.y.label) == ("Response time by percentile", "response time")
+    assert "1 request per connection" in short.subtitle
+
+
 def test_a_generator_bound_line_says_so() -> None:
     """Its times hold the generator's own delay."""
     chart = charts_of(made_of(trial("a", 1, verdict="generator")))["latency_by_percentile"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from netbench.results import remarks
-from netbench.results.records import Trial
+from netbench.results.records import Server, Trial
 from netbench.results.summary import Summary, summarise
 
 from .made_up import measured, run, trial
@@ -88,9 +92,14 @@ def test_a_floor_above_half_of_the_cost_is_pointed_out() -> None:
     result = summary_of(trial("trio", cpu_us=7.0), trial("threads", cpu_us=20.0))
     assert remarks.limits(result)[1].endswith("alone costs 0.900 µs per request.")
     swamped = summary_of(
-        trial("trio", cpu_us=7.0), trial("threads", cpu_us=20.0), floor_us_per_request=4.0
+        trial("trio", server=Server(cpu_us_per_request=7.0, floor_us_per_request=4.0)),
+        trial("threads", server=Server(cpu_us_per_request=20.0, floor_us_per_request=4.0)),
+        floor_us_per_request=4.0,
     )
-    assert "more than half of what trio spent" in remarks.limits(swamped)[1]
+    assert (
+        "costs 4.00 µs per request, more than half of what trio spent"
+        in (remarks.limits(swamped)[1])
+    )
 
 
 def test_unmeasured_limits_are_not_mentioned() -> None:
@@ -132,6 +141,40 @@ def test_the_setting_names_what_all_rows_share() -> None:
     assert remarks.setting(summarise(*measured(7, 6))) == (
         "echo (raw) over tcp, workload echo, 64 B, 64 connections, closed loop, 6 rounds of 2 s"
     )
+
+
+HTTP: dict[str, Any] = {"protocol": "http", "framing": None, "size_bytes": None}
+HTTP_TITLE = "HTTP/1.1 over tcp, {}, closed loop, 1 round of 2 s"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"workload": "json", "request": "GET /"}, "workload json, 64 connections"),
+        (
+            {"workload": "json", "pipeline": 16, "requests_per_connection": 1},
+            "workload json, 64 connections, pipeline 16, 1 request per connection",
+        ),
+        ({"workload": "upload", "size_bytes": 2048}, "workload upload, 2 KiB, 64 connections"),
+        ({"workload": None, "request": "GET /a?b=c"}, "GET /a?b=c, 64 connections"),
+        (
+            {"workload": None, "request": "GET /", "options": {"range_parts": 4}},
+            "GET /, in 4 ranges, 64 connections",
+        ),
+        (
+            {"workload": None, "request": "GET /", "options": {"verify": "status"}},
+            "GET /, only the status verified, 64 connections",
+        ),
+        (
+            {"workload": None, "request": "GET /", "options": {"verify": "length"}},
+            "GET /, only the status and length verified, 64 connections",
+        ),
+    ],
+)
+def test_the_setting_of_http(fields: dict[str, Any], words: str) -> None:
+    """What was asked for, how connections were used, and what of a reply was not looked at."""
+    result = summary_of(trial("trio", **HTTP | fields))
+    assert remarks.setting(result) == HTTP_TITLE.format(words)
 
 
 def test_an_open_loop_names_its_rate() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from netbench.results import summary
@@ -35,22 +37,22 @@ def test_percentiles_come_from_merged_histograms() -> None:
     fast, slow = histogram(1e6, 9_000), histogram(50e6, 1_000, seed=2)
     trials = [trial(number=1), trial(number=2)]
     row = only(trials, {trials[0].id: fast, trials[1].id: slow})
-    assert row.service_time_ns == Histogram.union([fast, slow]).summary()
+    assert row.latency_ns == Histogram.union([fast, slow]).summary()
     mean_of_p99 = (fast.percentile(99) + slow.percentile(99)) / 2
-    assert row.service_time_ns.p99 == pytest.approx(slow.percentile(90), rel=0.05)
-    assert row.service_time_ns.p99 != pytest.approx(mean_of_p99, rel=0.2)
+    assert row.latency_ns.p99 == pytest.approx(slow.percentile(90), rel=0.05)
+    assert row.latency_ns.p99 != pytest.approx(mean_of_p99, rel=0.2)
 
 
 def test_a_missing_histogram_leaves_no_percentiles() -> None:
     """A merge of some rounds would look like one of all of them."""
     trials = [trial(number=1), trial(number=2)]
-    assert only(trials, {trials[0].id: histogram(1e6)}).service_time_ns is None
+    assert only(trials, {trials[0].id: histogram(1e6)}).latency_ns is None
 
 
 def test_a_single_trial_shows_its_own_percentiles() -> None:
     """`netbench load` has no store, and one trial needs no merging."""
     own = Percentiles(count=10, p50=5)
-    assert only([trial(service_time_ns=own)]).service_time_ns == own
+    assert only([trial(service_time_ns=own)]).latency_ns == own
 
 
 def test_cpu_is_the_median_and_memory_the_peak() -> None:
@@ -131,7 +133,7 @@ def test_mostly_unsteady_rounds_stay_and_are_not_ranked() -> None:
 def test_a_model_that_was_never_measured_has_no_figures(verdict: Verdict) -> None:
     """A server that did not start is a row of its own, without numbers."""
     row = only([trial(thousand_rps=None, cpu_us=None, verdict=verdict)])
-    assert (row.throughput_rps, row.throughput_spread, row.service_time_ns) == (None, None, None)
+    assert (row.throughput_rps, row.throughput_spread, row.latency_ns) == (None, None, None)
     assert (row.standing, row.verdict) == ("not ranked", verdict)
 
 
@@ -161,6 +163,51 @@ def test_trials_of_different_cells_are_never_mixed() -> None:
         "threads:pool connections=8": 10_000,
         "trio": 5_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({"pipeline": 16}, "trio pipeline=16"),
+        ({"requests_per_connection": 1}, "trio requests_per_connection=1"),
+        ({"request": "GET /json"}, "trio request=GET /json"),
+        ({"options": {"max_body_bytes": 10}}, "trio max_body_bytes=10"),
+        ({"options": {"headers": "Accept: a/b"}}, "trio headers=Accept: a/b"),
+    ],
+)
+def test_what_was_asked_for_makes_a_cell(fields: dict[str, Any], label: str) -> None:
+    """Trials that differ in it are two rows, which say how."""
+    result = summarise(run(["trio"], 1), [trial("trio", 1), trial("trio", 2, **fields)])
+    assert label in {row.label for row in result.rows}
+    assert len(result.rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "clock"),
+    [
+        ({}, "service"),
+        ({"pipeline": 16}, "service"),
+        ({"requests_per_connection": 8}, "response"),
+        ({"requests": 1000, "reconnects": 1000}, "response"),  # the server closes each
+        ({"requests": 1000, "reconnects": 3}, "service"),  # accidents
+        ({"arrival": "constant", "rate_rps": 10.0}, "response"),
+    ],
+)
+def test_the_clock_that_is_shown(fields: dict[str, Any], clock: str) -> None:
+    """Response time wherever a request may be due before it can be sent."""
+    assert summary.clock_of([trial(**fields)]) == clock
+
+
+def test_connecting_is_shown_at_its_worst() -> None:
+    """Percentiles of rounds cannot be averaged: the largest is shown."""
+    rounds = [
+        trial(number=n, requests_per_connection=1, reconnect_time_ns={"p50": 1, "p99": p99_ns})
+        for n, p99_ns in enumerate((10, 30, 20), 1)
+    ]
+    assert only(rounds).connect_p99_ns == 30
+    assert only([trial()]).connect_p99_ns is None
+    accident = trial(reconnects=1, reconnect_time_ns={"p50": 9, "p99": 9, "max": 9})
+    assert only([accident]).connect_p99_ns is None
 
 
 def test_pairs_hold_only_rounds_that_count() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from netbench.results import units
-from netbench.results.records import Percentiles, Trial
+from netbench.results.records import Percentiles, Server, Trial
 from netbench.results.summary import Summary, summarise
 from netbench.results.table import print_table
 
@@ -35,6 +35,40 @@ def cells_of(text: str, model: str) -> list[str]:
 def one(*trials: Trial) -> Summary:
     """The summary of trials without histograms."""
     return summarise(run(["x"], len(trials)), trials)
+
+
+def server(cpu_us: float, floor_us: float) -> Server:
+    """A server by its CPU and its floor."""
+    return Server(cpu_us_per_request=cpu_us, floor_us_per_request=floor_us)
+
+
+def test_cpu_that_is_mostly_floor_is_marked() -> None:
+    """An asterisk where the floor is over half of the CPU, and one line that explains it."""
+    rows = one(trial("trio", server=server(20.0, 4.0)), trial("uvloop", server=server(7.0, 4.0)))
+    text = printed(rows)
+    assert "*7.00" in cells_of(text, "uvloop")
+    assert "20.0" in cells_of(text, "trio")
+    assert "* marks CPU that is over half floor" in " ".join(text.split())
+    assert "marks CPU" not in printed(one(trial("trio", server=server(20.0, 4.0))))
+    assert "marks CPU" not in printed(rows, 30)  # where the column was dropped
+
+
+def test_short_connections_show_response_times_and_connecting() -> None:
+    """A request is due before its connection is made: the caption says what the figures hold."""
+    made = trial(
+        requests_per_connection=1,
+        service_time_ns=Percentiles(count=900, p50=80_000, max=100_000),
+        response_time_ns=Percentiles(count=900, p50=250_000, max=400_000),
+        reconnect_time_ns={"p50": 60_000, "p99": 150_000, "max": 160_000},
+    )
+    text = printed(one(made))
+    cells = cells_of(text, "selectors")
+    assert "250" in cells
+    assert "80.0" not in cells
+    assert "0.150" in cells
+    flat = " ".join(text.split())
+    assert "Percentiles: response time, connecting included, closed loop." in flat
+    assert "Connect: p99 of the time that a new connection took to make." in flat
 
 
 def test_a_wide_terminal_shows_every_figure() -> None:

@@ -93,4 +93,4 @@ class Connection:
         self.unsent = memoryview(b"")
         self.writing = False  # epoll is asked for EPOLLOUT too
         self.since_ns = 0  # when CONNECTING or ENDING began
-        self.counted = 0  # requests out, as far as `SlowPath.in_flight` knows of them
+        self.counted = 0  # requests out, as far as `Lives.in_flight` knows of them

@@ -72,6 +72,15 @@ def test_one_request_per_connection() -> None:
     assert 0.2 < part.in_flight_mean < 0.5  # out for a third of the time
 
 
+def test_warm_up_is_excluded() -> None:
+    """Connections made anew before the measurement are not told about."""
+    network = VirtualNetwork(ending(1))
+    part = run_load(network, clients=[LineClient(limit=1)], warmup_s=0.1, duration_s=0.05)
+    assert part.requests == 50
+    assert 49 <= part.reconnects <= 51
+    assert len(network.sockets) > 145
+
+
 def test_server_closes_first() -> None:
     """A connection that ended by agreement is closed in order, after its server has closed."""
     network = VirtualNetwork(ending(1))

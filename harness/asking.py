@@ -7,6 +7,7 @@ refused. Knows what options mean to protocols and workloads; starts nothing, mea
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from netbench.servers.api import Calibration, Resource, ServerHalf
 DEFAULT_SIZE_BYTES = 64
 MOST_BODY_BYTES = 16 * 2**20  # of --body: a plan carries it as text
 _ANY_CALIBRATION = Calibration(1.0, 1.0)
+_IN_NO_HEADER = re.compile("[\r\n\ud800-\udfff]")  # the last ones stand for bytes that are no UTF-8
 # Options and how they are written: of protocols whose requests name paths, and of the others.
 _OF_REQUESTS = {
     "pipeline": "--pipeline",
@@ -88,6 +90,7 @@ def cell_of_load(given: Mapping[str, Any], target: Target) -> Cell:
     `expect_status` and `range_parts`. Raise SpecError.
     """
     half, workload = _chosen({**given, "protocol": target.protocol})
+    _require_use_of_seed(given, half)
     if not half.routes and target.path not in ("", "/"):
         raise SpecError(f"{half.name} has no paths: leave {target.path} out")
     return Cell(
@@ -108,14 +111,27 @@ def _chosen(given: Mapping[str, Any]) -> tuple[ServerHalf, str]:
     except registry.UnknownName as error:
         raise SpecError(str(error)) from error
     require_effect(half, given)
-    return half, given.get("workload") or half.workload
+    workload = given.get("workload")
+    if half.routes and workload == "mixed":  # only a path can name its members behind it
+        raise SpecError("mixed needs members: mixed:json=3,bytes:1KiB=1")
+    return half, half.workload if workload is None else workload
 
 
 def require_effect(half: ServerHalf, given: Mapping[str, Any]) -> None:
     """Raise SpecError for an option that means nothing to the protocol."""
     for name, flag in (_OF_STREAMS if half.routes else _OF_REQUESTS).items():
-        if given.get(name):
+        if given.get(name) not in (None, (), []):  # an empty text was given too
             raise SpecError(f"{flag} has no effect on {half.name}: {_why_none(half, name)}")
+
+
+def _require_use_of_seed(given: Mapping[str, Any], half: ServerHalf) -> None:
+    """Raise SpecError for a seed from which a load draws nothing."""
+    drawn = not half.routes or given.get("size_bytes") or given.get("mix") is not None
+    if given.get("seed") is not None and not drawn:
+        raise SpecError(
+            "--seed has no effect on this load: only payloads of --size and the order of --mix "
+            "are drawn from it; leave it out"
+        )
 
 
 def _why_none(half: ServerHalf, name: str) -> str:
@@ -175,7 +191,10 @@ def _load(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _closes(line: str) -> bool:
-    """Whether a header line says that its request is the connection's last."""
+    """Whether a header line says that its request is the connection's last, and no more.
+
+    The client half refuses `close` beside other options of the connection.
+    """
     return re.fullmatch(r"connection\s*:\s*close\s*", line, re.IGNORECASE) is not None
 
 
@@ -190,8 +209,9 @@ def _asked(given: Mapping[str, Any], target: Target) -> dict[str, int | str]:
     asked |= {"path": target.path or "/"} if mix is None else {"mix": _mixture(mix)}
     asked |= _headers(given.get("headers") or ())
     has_body = body is not None or given.get("size_bytes")
-    if method := given.get("method") or ("POST" if has_body else None):
-        asked["method"] = method
+    method = given.get("method")
+    if method is not None or has_body:
+        asked["method"] = "POST" if method is None else method
     if body is not None:
         asked["body_base64"] = base64.b64encode(_body(body)).decode()
     for name in ("verify", "expect_status", "range_parts"):
@@ -203,15 +223,21 @@ def _asked(given: Mapping[str, Any], target: Target) -> dict[str, int | str]:
 def _headers(lines: Sequence[str]) -> dict[str, int | str]:
     """Return the options for header lines; Host is an option of its own, since it is always sent.
 
-    Raise SpecError for one that is none.
+    Raise SpecError for one that is none, or that may not be sent so.
     """
     options: dict[str, int | str] = {}
     kept = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not name.strip() or "\n" in line or "\r" in line:
+        if not colon or not name.strip() or _IN_NO_HEADER.search(line):
             raise SpecError(f"{line!r} is no header: write it like 'Accept: text/html'")
         if name.strip().lower() == "host":
+            if "host" in options:  # RFC 9112, 3.2: a server must refuse two
+                raise SpecError(
+                    f"{line!r} is a second Host: a request has one, leave the other out"
+                )
+            if not value.strip():
+                raise SpecError("the header Host is empty: name a host, or leave it out")
             options["host"] = value.strip()
         elif not _closes(line):
             kept.append(f"{name.strip()}: {value.strip()}")
@@ -226,7 +252,7 @@ def _body(text: str) -> bytes:
         except OSError as error:
             raise SpecError(f"the body cannot be read: {text[1:]}: {error.strerror}") from error
     else:
-        body = text.encode()
+        body = os.fsencode(text)  # as it was typed, also where that is no UTF-8
     if len(body) > MOST_BODY_BYTES:
         raise SpecError(
             f"--body takes at most {MOST_BODY_BYTES >> 20} MiB: --size makes larger ones by itself"

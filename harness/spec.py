@@ -10,13 +10,16 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from netbench.harness import host
+from netbench.harness import host, procfs
 from netbench.harness.errors import SpecError
+from netbench.loadgen.plan import MOST_PIPELINED
 from netbench.servers import registry
 from netbench.servers.api import Calibration, Model, load_client
 
 MAX_TRIALS = 100_000  # of a run: days of measuring, and their order is held in memory
 MAX_CONNECTIONS_SPARE = 32  # descriptors that a server holds beside its connections
+MEMORY_SHARE = 0.5  # of what is available, for the payloads of the generator
+_COPIES = 2  # of a payload on its connection: by itself, and within the request
 _ANY_CALIBRATION = Calibration(1.0, 1.0)  # to parse a workload without measuring anything
 
 
@@ -98,6 +101,18 @@ class Selection:
 
 def check_cell(cell: Cell) -> None:
     """Raise SpecError when the cell (its model aside) makes no sense to either half."""
+    _check_load(cell)
+    try:
+        if cell.workload is not None:
+            told = cell.server_options()
+            registry.build(cell.protocol, cell.workload, told, _ANY_CALIBRATION, bytes)
+        load_client(cell.protocol)(cell.options(), 0, cell.seed)
+    except (registry.UnknownName, ValueError) as error:
+        raise SpecError(str(error)) from error
+
+
+def _check_load(cell: Cell) -> None:
+    """Raise SpecError for numbers that do not go together, whatever travels."""
     if cell.processes > cell.connections:
         raise SpecError(
             f"{cell.processes} generator processes have only {cell.connections} connections to "
@@ -109,13 +124,17 @@ def check_cell(cell: Cell) -> None:
             f"a connection of {most} requests cannot have {cell.pipeline} out at a time: use "
             f"--pipeline {most} or more --requests-per-connection"
         )
-    try:
-        if cell.workload is not None:
-            told = cell.server_options()
-            registry.build(cell.protocol, cell.workload, told, _ANY_CALIBRATION, bytes)
-        load_client(cell.protocol)(cell.options(), 0, cell.seed)
-    except (registry.UnknownName, ValueError) as error:
-        raise SpecError(str(error)) from error
+    if cell.pipeline > MOST_PIPELINED:
+        raise SpecError(
+            f"{cell.pipeline} requests cannot be out on a connection at a time: use at most "
+            f"--pipeline {MOST_PIPELINED}"
+        )
+    parts = cell.asked.get("range_parts")
+    if isinstance(parts, int) and parts > cell.connections:
+        raise SpecError(
+            f"each connection fetches one part, and {parts} parts have only {cell.connections} "
+            f"connections: use -c {parts} or fewer --range-parts"
+        )
 
 
 def _known(**options: int | str | None) -> dict[str, int | str]:
@@ -201,7 +220,30 @@ def check_rounds(rounds: int, models: int) -> None:
 
 
 def check_host(template: Cell) -> int:
-    """Raise HostError when this machine cannot carry so many connections; return the soft limit."""
+    """Raise HostError when this machine cannot carry so many connections; return the soft limit.
+
+    Raise SpecError for payloads that fill its memory.
+    """
     host.require_linux()
+    check_memory(template)
     host.require_ports(template.connections)
     return host.raise_descriptor_limit(template.connections)
+
+
+def check_memory(cell: Cell) -> None:
+    """Raise SpecError when the payloads of all connections take too much of the memory.
+
+    Each connection has its own, so that a reply delivered to the wrong one is seen.
+    """
+    needed_bytes = _COPIES * (cell.size_bytes or 0) * cell.connections
+    allowed_bytes = int(procfs.available_bytes() * MEMORY_SHARE)
+    if needed_bytes > allowed_bytes:
+        raise SpecError(
+            f"{cell.connections} connections with payloads of {cell.size_bytes} bytes take "
+            f"{_mib(needed_bytes)} MiB in the generator, and half of the available memory is "
+            f"{_mib(allowed_bytes)} MiB: use fewer connections or a smaller --size"
+        )
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:,.0f}"

@@ -53,14 +53,15 @@ class Housekeeping:
 
     def restart(self, now_ns: int) -> None:
         """Begin the average of requests in flight anew."""
+        self._lives.restart(now_ns)
         self._began_ns = self._last_ns = now_ns
-        self._before_ns = self._until_ns = self._lives.in_flight_ns(now_ns)
+        self._in_flight_ns = 0  # until `_last_ns`
 
     @property
     def in_flight_mean(self) -> float | None:
         """Time-average of requests out from `restart` to the last visit; None: there was none."""
         length_ns = self._last_ns - self._began_ns
-        return (self._until_ns - self._before_ns) / length_ns if length_ns else None
+        return self._in_flight_ns / length_ns if length_ns else None
 
     def tick(self, now_ns: int) -> int | None:
         """Do what is due; returns when to come again, or None when there is nothing left to load.
@@ -68,7 +69,7 @@ class Housekeeping:
         None: for `GIVE_UP_NS` there was no connection and none could be made.
         """
         self._last_ns = now_ns
-        self._until_ns = self._lives.in_flight_ns(now_ns)
+        self._in_flight_ns = self._lives.in_flight_ns(now_ns)
         if self._lives.in_flight or self._lives.between:
             self._alive_ns = now_ns
         elif now_ns - self._alive_ns >= GIVE_UP_NS:
@@ -100,4 +101,4 @@ class Housekeeping:
         for _ in range(CONNECTS_PER_TICK):
             if not self._lives.due or self._lives.due[0][0] > now_ns:
                 return
-            self._lives.connect(heapq.heappop(self._lives.due)[2])
+            self._lives.connect_again(heapq.heappop(self._lives.due)[2])

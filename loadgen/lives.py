@@ -33,14 +33,19 @@ class Lives:
         self._dial = dial
         self._recorder = recorder
         self._clock = clock
+        self.restart(clock())
+
+    def restart(self, now_ns: int) -> None:
+        """Begin `in_flight_ns` anew."""
         self._in_flight_ns = 0  # up to the last change of `in_flight`, which was then:
-        self._changed_ns = clock()
+        self._changed_ns = self._from_ns = now_ns
 
     def in_flight_ns(self, now_ns: int) -> int:
-        """How long requests were out until now, all added up: over time, the mean in flight.
+        """How long requests were out since `restart`, all added up: over time, the mean in flight.
 
         Exact, not sampled: where connections are short, a sample between two batches of events
-        would meet them just after their replies, when nothing is out.
+        would meet them just after their replies, when nothing is out. Requests that were taken
+        back were never out.
         """
         return self._in_flight_ns + self.in_flight * (now_ns - self._changed_ns)
 
@@ -74,13 +79,24 @@ class Lives:
             self._recorder.fail_unsent(connection.track, now_ns, kind)
             self._lose(connection, now_ns + RETRY_NS)
 
+    def fail_last(self, connection: Connection, kind: str) -> None:
+        """What came after the last reply by agreement makes that one wrong: count it so."""
+        now_ns = self._clock()
+        self._recorder.fail_last(connection.track, now_ns, kind)
+        self._lose(connection, now_ns)
+
     def finish(self, connection: Connection) -> None:
         """The last reply by agreement is there: the server is to close now, and first."""
+        now_ns = self._clock()
+        # The time of what is taken back is that of nobody: those requests will not be counted as
+        # sent, and a server that ends connections would seem to leave requests unserved.
+        for sent_ns in connection.track.out_since():
+            self._in_flight_ns -= now_ns - max(sent_ns, self._from_ns)
         self._recorder.finish(connection.track)
         self.count_in_flight(connection)
         self.between.add(connection.track.index)
         connection.state = State.ENDING
-        connection.since_ns = self._clock()
+        connection.since_ns = now_ns
         connection.unsent = memoryview(b"")
         self._watching.ask_to_write(connection)
         self._watching.put(connection, SLOW)
@@ -92,6 +108,16 @@ class Lives:
         leaves none behind: thousands of them would use up the ports of this side.
         """
         self._watching.drop(connection, in_order=closed)
+        self.connect(connection)
+
+    def connect_again(self, connection: Connection) -> None:
+        """Replace a connection that failed, when its turn has come in `due`.
+
+        The next requests are due now, so that connecting is in their response time, as after an
+        end by agreement. They are not due since the failure: until now it was this side that chose
+        to wait, and that is no fault of the server.
+        """
+        connection.track.due_since(self._clock())
         self.connect(connection)
 
     def connect(self, connection: Connection) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import msgspec
 
+MOST_PIPELINED = 4_096  # far from LONG: a row holds more replies than requests that begin it
+
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One trial's load, complete: a generator knows nothing else."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from netbench.loadgen.control import Control
 from netbench.loadgen.sockets import OURS, Target, error_class, pending_error
-from netbench.servers.api import Client, Outcome
+from netbench.servers.api import Adviser, Client, Outcome
 
 READ_BYTES = 256 * 1024
 SHOWN_BYTES = 80  # of a wrong answer
@@ -101,7 +101,7 @@ class Probe:
                 raise _failed(error) from error
             if outcomes:
                 ended_ns = time.monotonic_ns()
-                _require_right(outcomes[0], self._beginning)
+                self._require_right(outcomes[0])
                 self._exchanges += 1
                 return ended_ns - begun_ns
 
@@ -120,6 +120,17 @@ class Probe:
             self._unsent = memoryview(bytes(self._unsent) + output)
         return list(outcomes)
 
+    def _require_right(self, outcome: Outcome) -> None:
+        """Raise ProbeFailed with what the client half says of the error, or with what is seen."""
+        if outcome.error is None:
+            return
+        line = self._beginning.partition(b"\n")[0].decode("ascii", "backslashreplace").strip()
+        wrong = f"the server answered wrongly ({outcome.error}), beginning with {line!r}"
+        advice = None
+        if isinstance(self._client, Adviser):
+            advice = self._client.advice(outcome.error, self._beginning)
+        raise ProbeFailed(advice or _WHY.get(outcome.error, wrong))
+
     def _wait(self, epoll: select.epoll, complaint: str) -> int:
         """Events of the connection; ProbeFailed with `complaint` at the deadline."""
         while (left_ns := self._deadline_ns - time.monotonic_ns()) > 0:
@@ -128,13 +139,6 @@ class Probe:
                     return events
                 self._control.check()
         raise ProbeFailed(f"{complaint} within {self._timeout_s:g} s")
-
-
-def _require_right(outcome: Outcome, beginning: bytes) -> None:
-    if outcome.error is not None:
-        line = beginning.partition(b"\n")[0].decode("ascii", "backslashreplace").strip()
-        wrong = f"the server answered wrongly ({outcome.error}), beginning with {line!r}"
-        raise ProbeFailed(_WHY.get(outcome.error, wrong))
 
 
 def _failed(error: OSError) -> ProbeFailed:

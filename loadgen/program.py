@@ -15,6 +15,7 @@ from netbench.loadgen.load import seconds_ns
 from netbench.loadgen.merging import merge_connected, merge_ended, merge_windows
 from netbench.loadgen.part import Part
 from netbench.loadgen.plan import (
+    MOST_PIPELINED,
     AnyMessage,
     Connected,
     Failed,
@@ -29,8 +30,6 @@ from netbench.loadgen.sockets import OURS, Target
 from netbench.servers.api import Client, load_client
 
 Emit = Callable[[AnyMessage], None]
-
-MOST_PIPELINED = 4_096  # far from LONG: a row holds more replies than requests that begin it
 
 
 class LoadFailed(Exception):

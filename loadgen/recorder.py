@@ -75,8 +75,17 @@ class Recorder:
 
     def finish(self, track: Track) -> None:
         """The connection ended by agreement."""
-        if track.finish():
+        if track.answered > LONG:  # before, so that the last one can still be told apart
             self._keep_answered(track)
+        track.finish()
+
+    def fail_last(self, track: Track, at_ns: int, kind: str) -> None:
+        """The last reply before `finish` was wrong after all: it is one more error, no reply."""
+        row = track.take_last(at_ns)
+        if row is not None:
+            self._keep_answered(track)  # which came before
+            self.keep(row)
+            self.failures.append(Failure(track.index, at_ns, kind))
 
     def reconnected(self, took_ns: int) -> None:
         """A connection was made anew."""

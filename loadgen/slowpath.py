@@ -124,6 +124,8 @@ class SlowPath:
             self._end(connection)
         elif connection.state is State.OUT:
             self._take(connection, data)
+        else:  # ENDING: nothing was due any more
+            self._lives.fail_last(connection, "excess")
 
     def _take_some(self, connection: Connection, data: bytes) -> bool:
         """Whether `data` is a whole number of expected replies, fewer than are out: go on then."""
@@ -158,7 +160,7 @@ class SlowPath:
             self._lives.replace(connection, closed=True)
             return
         error = self._count(connection, connection.client.eof())
-        if error is None and connection.client.finished:
+        if connection.client.finished:  # by agreement, even if the last reply was wrong
             self._lives.finish(connection)
             self._lives.replace(connection, closed=True)
         else:

@@ -13,6 +13,7 @@ moments[i + window]. The rule holds until something fails, the connection ends, 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 LONG = 16_384  # requests per row: folding one costs under a millisecond
@@ -48,7 +49,17 @@ class Track:
     only `out` tells.
     """
 
-    __slots__ = ("_answered", "_due", "_freed", "_taken_back", "index", "moments", "out", "window")
+    __slots__ = (
+        "_answered",
+        "_due",
+        "_freed",
+        "_last_answered",
+        "_taken_back",
+        "index",
+        "moments",
+        "out",
+        "window",
+    )
 
     def __init__(self, index: int, window: int = 1) -> None:
         self.index = index
@@ -59,11 +70,22 @@ class Track:
         self._taken_back: array[int] = array("q")  # when requests were due that are sent again
         self._freed: array[int] = array("q")  # when room was made for the others that come next
         self._answered = _Answered()
+        self._last_answered = False  # the connection ended with a reply that was right
 
     @property
     def oldest_ns(self) -> int:
         """When the oldest request that is out was sent."""
         return self.moments[-self.window]
+
+    @property
+    def answered(self) -> int:
+        """How many requests `take_answered` has."""
+        return len(self._answered.ended)
+
+    def out_since(self) -> Sequence[int]:
+        """When each of the requests that are out was sent, the oldest first."""
+        first = len(self.moments) - self.window
+        return self.moments[first : first + self.out]
 
     def begin(self, now_ns: int, sent: int) -> None:
         """`sent` requests go out at once, on a new connection."""
@@ -100,8 +122,8 @@ class Track:
         view = memoryview(self.moments)
         return Row(self.index, view[:ended], view[self.window :], self._due[:ended], at_ns)
 
-    def finish(self) -> bool:
-        """The connection ended by agreement; True when `take_answered` has enough for a row.
+    def finish(self) -> None:
+        """The connection ended by agreement.
 
         What is still out will not be answered here: it is taken back, and due again since it was
         sent. What comes next on the new connection is due since the reply that made room for it.
@@ -113,10 +135,27 @@ class Track:
         self._answered.sent.extend(self.moments[:replies])
         self._answered.ended.extend(self.moments[self.window :])
         self._taken_back, self._freed = due[replies:], self.moments[sent:]
+        self._last_answered = replies > 0  # otherwise it failed, and `cut` has taken it
         self.out = 0
         self.moments = array("q")
         self._due = array("q")
-        return len(self._answered.ended) > LONG
+
+    def take_last(self, failed_ns: int) -> Row | None:
+        """The last request of the connection that has just ended, as one that failed after all.
+
+        None if it has failed already. Call it before `take_answered`, and keep its row behind.
+        """
+        if not self._last_answered:
+            return None
+        self._last_answered = False
+        taken = self._answered
+        taken.ended.pop()
+        sent, due = array("q", (taken.sent.pop(),)), array("q", (taken.due.pop(),))
+        return Row(self.index, sent, array("q"), due, failed_ns)
+
+    def due_since(self, at_ns: int) -> None:
+        """After a failure: what comes next, and was not taken back before, is due since then."""
+        self._freed = array("q", (at_ns,)) * self.window
 
     def forget_due(self) -> None:
         """A new connection could not be made: what comes next is due when it is sent."""

@@ -24,7 +24,7 @@ def how_to_read(result: Summary, dropped: Sequence[str]) -> list[str]:
         notes.append(_spread_note(result))
     if "memory" not in dropped and any(row.pss_bytes for row in result.rows):
         notes.append("Memory: PSS with all connections open, sampled beside the measurement.")
-    if result.rows and not any(row.errors for row in result.rows):
+    if result.rows and not any(row.errors or row.verdicts.get("failed") for row in result.rows):
         notes.append("No errors.")
     if dropped:
         listed = units.listing(list(reversed(dropped)))
@@ -38,8 +38,7 @@ def _latency_note(result: Summary) -> str | None:
         return None
     trial = measured[0].trials[0]
     merged = ", merged over rounds" if remarks.rounds(result) > 1 else ""
-    short = any(row.connect_p99_ns for row in result.rows)
-    within = ", connecting included" if short else ""
+    within = ", connecting included" if result.connecting else ""
     return f"Percentiles: {result.clock} time{within}, {remarks.load(trial)}{merged}."
 
 

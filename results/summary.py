@@ -29,7 +29,6 @@ SEVERITY: tuple[Verdict, ...] = (
 )
 Standing = Literal["ranked", "by CPU", "not ranked"]
 Clock = Literal["service", "response"]
-_SHORT_SHARE = 0.01  # of requests that waited for a new connection: fewer are accidents
 _FLOOR_SHARE = 0.5  # of a row's cost, from which the model is hardly what was measured
 
 
@@ -81,6 +80,11 @@ class Summary:
     rows: tuple[Row, ...]
     clock: Clock = "service"
 
+    @property
+    def connecting(self) -> bool:
+        """Whether the latencies hold the time that connections took to make."""
+        return any(row.connect_p99_ns for row in self.rows)
+
     def standing(self, standing: Standing) -> list[Row]:
         """Rows of one standing, best first."""
         return [row for row in self.rows if row.standing == standing]
@@ -92,14 +96,27 @@ def clock_of(trials: Sequence[Trial]) -> Clock:
     They differ where a request may be due before it can be sent: in an open loop, and where it
     waits for a connection to be made.
     """
-    differs = any(trial.arrival != "closed" or _is_short(trial) for trial in trials)
+    differs = any(trial.arrival != "closed" or _waited(trial) for trial in trials)
     return "response" if differs else "service"
 
 
-def _is_short(trial: Trial) -> bool:
-    """Whether connections were replaced as a rule: because it was asked for, or by the server."""
-    often = (trial.reconnects or 0) > _SHORT_SHARE * (trial.requests or 0)
-    return trial.requests_per_connection is not None or often
+def _waited(trial: Trial) -> bool:
+    """Whether requests waited for connections: as was asked for, or so that figures show it.
+
+    The figures decide and not a number of reconnects. Where they are the same by both clocks, it
+    does not matter which one the table names.
+    """
+    if trial.requests_per_connection is not None:
+        return True
+    response, service = trial.response_time_ns, trial.service_time_ns
+    if response is None or service is None:
+        return False
+    return _shown(response) != _shown(service)
+
+
+def _shown(times: Percentiles) -> tuple[int | None, ...]:
+    """What tables show of a distribution; its mean moves with every accident."""
+    return (times.p50, times.p90, times.p99, times.p99_9, times.max)
 
 
 def summarise(
@@ -166,7 +183,7 @@ def _row(label: str, trials: list[Trial], clock: Clock, histograms: Mapping[str,
 
 
 def _connect_p99_ns(trial: Trial) -> int:
-    return (trial.reconnect_time_ns or {}).get("p99", 0) if _is_short(trial) else 0
+    return (trial.reconnect_time_ns or {}).get("p99", 0) if _waited(trial) else 0
 
 
 def _usable(trials: list[Trial]) -> list[Trial]:

@@ -15,13 +15,15 @@ from netbench.servers import registry
 
 Say: TypeAlias = Callable[[str, Mapping[str, object]], None]
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def by_hand(options: argparse.Namespace) -> Iterator[tuple[int, Say]]:
     """The stop descriptor and what reports READY and FINAL.
 
-    Without --stop-fd, Ctrl-C and SIGTERM make a descriptor of our own readable; without
-    --report-fd, people read where it listens and how to try it.
+    Without --stop-fd, Ctrl-C and SIGTERM make a descriptor of our own readable, and a second one
+    ends the process at once; without --report-fd, people read where it listens and how to try it.
     """
     if options.report_fd is None:
         say = _to_people(registry.protocol(options.protocol).routes)
@@ -34,8 +36,14 @@ def by_hand(options: argparse.Namespace) -> Iterator[tuple[int, Say]]:
         return
     # Not a pipe: forked children would hold copies of its other end, and EOF would never come.
     stop_fd = os.eventfd(0)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os.eventfd_write(stop_fd, 1))
+
+    def stop(*_: object) -> None:
+        for number in STOPPING:  # whoever asks twice does not want to wait for the grace time
+            signal.signal(number, signal.SIG_DFL)
+        os.eventfd_write(stop_fd, 1)
+
+    for number in STOPPING:
+        signal.signal(number, stop)
     yield stop_fd, say
 
 

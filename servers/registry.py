@@ -16,6 +16,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -32,7 +33,7 @@ from netbench.servers.api import (
 )
 
 ENTRY_POINTS = "netbench.models"
-ROUTES_HELD = 256  # paths whose resource is kept; hostile ones beyond are made and forgotten
+ROUTES_HELD = 256  # paths whose resource is kept: those used last
 
 
 class UnknownName(LookupError):
@@ -144,29 +145,38 @@ def route(path: str, calibration: Calibration, protocol: str) -> Resource | None
     """
     name, _, argument = path.removeprefix("/").partition("/")
     text = f"{name}:{unquote(argument)}" if argument else name
-    try:
-        return workload(text, calibration, protocol)
-    except UnknownName:
-        return None
+    if text.partition(":")[0] not in handlers.workloads():
+        return None  # nobody reads which name is near, and to find it takes long
+    return workload(text, calibration, protocol)
 
 
 class Routes:
-    """Path -> resource: "/" is the workload of the command line, "/sleep/10ms" any other."""
+    """Path -> resource: "/" is the workload of the command line, "/sleep/10ms" any other.
+
+    A resource may have a state, as a mixture has. So those in use are kept, however many other
+    paths are asked for, and paths that lead nowhere take no place.
+    """
 
     def __init__(self, root: Resource, calibration: Calibration, protocol: str) -> None:
-        self._held: dict[str, Resource | None] = {"/": root}
-        self._calibration = calibration
-        self._protocol = protocol
+        self._root = root
+
+        @lru_cache(ROUTES_HELD)
+        def held(path: str) -> Resource:
+            found = route(path, calibration, protocol)
+            if found is None:
+                raise UnknownName(path)  # what is raised is not kept
+            return found
+
+        self._held = held
 
     def __call__(self, path: str, /) -> Resource | None:
         """The resource, None if there is none; ValueError when its argument is wrong."""
+        if path == "/":
+            return self._root
         try:
-            return self._held[path]
-        except KeyError:
-            found = route(path, self._calibration, self._protocol)
-        if len(self._held) < ROUTES_HELD:
-            self._held[path] = found
-        return found
+            return self._held(path)
+        except UnknownName:
+            return None
 
 
 def protocols_of(make: handlers.Workload) -> tuple[str, ...]:

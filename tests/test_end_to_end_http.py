@@ -204,6 +204,7 @@ def test_a_missing_page_must_be_expected(place: Place, tmp_path: Path) -> None:
         assert lost.returncode == 1
         (trial,) = json.loads(lost.stdout)["trials"]
         assert trial["verdict"] == "failed"
-        assert "status" in trial["verdict_reason"]
+        assert "404" in trial["verdict_reason"]
+        assert "say --expect 404" in trial["verdict_reason"]
         found = place.run("load", f"http://{address}/none", "--expect", "404", *JSON)
         assert trials_of(found)[address]["errors"] == {}

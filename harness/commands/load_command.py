@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--range-parts",
     type=units.COUNT,
-    help="http: fetch the body in so many ranges, and verify the joined one.",
+    help="http: fetch the body in so many ranges, one per connection; the joined body is verified "
+    "before the load, each part in every reply.",
 )
 @click.option(
     "--verify",
@@ -52,7 +53,9 @@ if TYPE_CHECKING:
     metavar="STATUS",
     help="http: the status of a right reply.  [default: the first one's, if below 400]",
 )
-@click.option("--seed", type=units.SEED, help="Seed of the payload and of the mixture.")
+@click.option(
+    "--seed", type=units.SEED, help="Seed of the payloads (--size) and of the order of --mix."
+)
 @options.public_option
 @options.json_option
 @options.quiet_option

@@ -35,7 +35,7 @@ _LOAD = (
         "--size",
         "size_bytes",
         type=units.SIZE,
-        help="Payload of a request, where it has one.  [default: 64 B]",
+        help="Payload of each request.  [default: 64 B where the protocol or workload needs one]",
     ),
     _option(
         "--warmup",

@@ -31,7 +31,7 @@ from netbench.harness.server_process import server_command
     "--size",
     "size_bytes",
     type=units.SIZE,
-    help="Size of a message, with --framing message.  [default: 64]",
+    help="echo: size of a message, with --framing message.  [default: 64 B]",
 )
 @options.max_body_option
 @click.option("--pool", type=units.COUNT, help="Size of the model's pool.")

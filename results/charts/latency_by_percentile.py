@@ -26,10 +26,14 @@ def latency_by_percentile(result: Summary) -> Chart | None:
         title=f"{result.clock.capitalize()} time by percentile",
         subtitle=remarks.setting(result),
         x=Axis("percentile", scale="percentile"),
-        y=Axis(f"{result.clock} time", "ms", "log"),
+        y=Axis(_label(result), "ms", "log"),
         lines=tuple(_line(row, histogram) for row, histogram in measured),
         notes=tuple(_notes(result, [histogram for _, histogram in measured])),
     )
+
+
+def _label(result: Summary) -> str:
+    return f"{result.clock} time" + (", connecting included" if result.connecting else "")
 
 
 def curve(histogram: Histogram) -> tuple[tuple[float, float], ...]:
@@ -57,8 +61,10 @@ def _notes(result: Summary, histograms: list[Histogram]) -> list[str]:
     """What stands behind the lines, and who has none."""
     counts = sorted(histogram.count for histogram in histograms)
     samples = f"{counts[0]:,}" if counts[0] == counts[-1] else f"{counts[0]:,} to {counts[-1]:,}"
+    rounds = remarks.rounds(result)
+    merged = f"{rounds} rounds merged" if rounds > 1 else "1 round"
     notes = [
-        f"{samples} requests per line, {units.plural(remarks.rounds(result), 'round')} merged;"
+        f"{samples} requests per line, {merged};"
         f" dotted: fewer than {DOUBTFUL_BELOW} requests beyond."
     ]
     if len(histograms) > 1 and all(row.trials[0].arrival == "closed" for row in result.rows):

@@ -3,7 +3,10 @@
 Units are in field names; a metric that was not measured is None, never another number. A field may
 be added within a version; renaming or removing one, or changing its meaning, makes a new version.
 
-History of `SCHEMA_VERSION`: 1, the first.
+History of `SCHEMA_VERSION`; records of every earlier version are still read:
+1, the first; `floor_us_per_request` was CPU of the protocol's code without any workload's.
+2, of trial and ceiling: `workload`, `framing` and `size_bytes` may be null; of the floor: the
+workload's code is in it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Verdict = Literal["failed", "generator", "starved", "unsteady", "network", "server", "load"]
 

@@ -1,6 +1,7 @@
 """The contract between protocols, handlers and models; import every name from here."""
 
 from netbench.servers.api.client import (
+    Adviser,
     Canned,
     Client,
     MakeCanned,
@@ -65,6 +66,7 @@ __all__ = [
     "NOTHING",
     "READ_BYTES",
     "STEP_BYTES",
+    "Adviser",
     "Block",
     "Broadcast",
     "Burn",

@@ -7,7 +7,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 _PROTOCOLS = "netbench.servers.protocols"
 
@@ -86,6 +86,18 @@ class Client(Protocol):
 
     def eof(self) -> Sequence[Outcome]:
         """The peer will send no more: how each request that is out ended."""
+        ...
+
+
+@runtime_checkable
+class Adviser(Protocol):
+    """What a client half may be besides: it knows what a wrong reply means to the user."""
+
+    def advice(self, error: str, beginning: bytes, /) -> str | None:
+        """The cause and the next step in one sentence, None where the class says it all.
+
+        `error` is the class of the last outcome; `beginning` holds the first bytes of its reply.
+        """
         ...
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _COUNTS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}  # a bare k would be ambiguous: refused
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Zµ]*)")
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Zµ]*)")
+_LARGEST = 2**63 - 1  # lengths and positions beyond it overflow in other programs
 
 
 def _split(
@@ -62,6 +62,8 @@ def parse_option(text: str) -> tuple[str, int | str]:
 
 
 def _whole(value: float, text: str) -> int:
-    if value == math.inf or value != int(value):
+    if value > _LARGEST:
+        raise ValueError(f"{text!r} is too large: the largest number is 2**63 - 1")
+    if value != int(value):
         raise ValueError(f"{text!r} is not a whole number")
     return int(value)

@@ -15,7 +15,7 @@ PROTOCOLS = ("http",)
 EXAMPLE = "json=3,bytes:1KiB=1"
 DEFAULT_SEED = 20_240_229  # no seed that a generator would have by itself (arrivals have theirs)
 MAX_MEMBERS = 16
-MIXTURES_HELD = 16  # of those that queries ask for
+MIXTURES_HELD = 256  # of those that queries ask for: one that is forgotten begins its round anew
 
 
 def mixed(argument: str | None, calibration: Calibration) -> Resource:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -37,6 +36,7 @@ from netbench.servers.api import (
 )
 
 OVERDUE = -1.0  # equals no `wake`: what tick() left is set anew and counts from now
+ON_THE_SPOT = 16  # jobs resumed in one go, so that an endless handler does not starve the others
 STOP_TURNS = 16  # turns of the loop that a stopping server gives to what has already arrived
 
 
@@ -108,7 +108,7 @@ class Peer(asyncio.BaseProtocol):
     """One connection: its transport, its protocol, and the jobs that are out."""
 
     __slots__ = (
-        *("abort", "alarm", "closing", "connection", "ended", "flushes", "full", "gone", "hall"),
+        *("abort", "alarm", "closing", "connection", "done", "ended", "full", "gone", "hall"),
         *("jobs", "reading", "receive", "transport", "unsent", "wake", "write"),
     )
 
@@ -117,7 +117,7 @@ class Peer(asyncio.BaseProtocol):
         self.receive = self.connection.receive
         self.hall = hall
         self.jobs = 0  # effects that are out
-        self.flushes: list[Job] = []  # those of them that wait for the transport
+        self.done: list[Job] = []  # those of them that wait for the transport only
         self.wake: float | None = None  # what the running timer was set to
         self.alarm: asyncio.TimerHandle | None = None
         self.full = False  # the transport holds too many bytes
@@ -179,23 +179,30 @@ class Peer(asyncio.BaseProtocol):
         self.settle(NOTHING)
 
     def settle(self, step: Step) -> None:
-        """Send a step's bytes and start its jobs; a job done on the spot adds its own step."""
-        steps = deque([step])
-        while steps and not self.gone:
-            out, jobs = steps.popleft()
-            if out:
-                self.write(out)
-            for job in jobs:
-                self.jobs += 1
-                self.perform(job, steps)
-            if not steps and self.flushes and not self.full:
-                flushed, self.flushes = self.flushes, []
-                steps.extend(map(self.resumed, flushed))
+        """Send a step's bytes and start its jobs; go on with those that are done on the spot."""
+        self.take(step)
+        resumed = 0
+        while self.done and not (self.full or self.closing or self.transport.is_closing()):
+            job, resumed = self.done.pop(0), resumed + 1
+            if resumed <= ON_THE_SPOT:
+                self.jobs -= 1
+                self.take(self.connection.resume(job))
+            else:  # the others have their turn first
+                self.hall.loop.call_soon(self.resume, job)
         if not self.gone:
             self.look_after()
 
-    def perform(self, job: Job, steps: deque[Step]) -> None:
-        """Do what the job says, or see to it; what is done on the spot is resumed into `steps`."""
+    def take(self, step: Step) -> None:
+        """Send a step's bytes and start its jobs."""
+        out, jobs = step
+        if out:
+            self.write(out)
+        for job in jobs:
+            self.jobs += 1
+            self.perform(job)
+
+    def perform(self, job: Job) -> None:
+        """Do what the job says, or see to it."""
         match job.effect:
             case Sleep(seconds):
                 self.hall.loop.call_later(seconds, self.resume, job)
@@ -204,25 +211,20 @@ class Peer(asyncio.BaseProtocol):
                 burn(rounds, nogil)
             case Block(seconds):
                 time.sleep(seconds)  # the careless call: the loop and everybody in it waits
-            case Flush():
-                self.flushes.append(job)
-                return
+            case Flush():  # settle() looks at `full`
+                pass
             case Broadcast(data):
                 self.hall.broadcast(data)
             case Close(reason):
                 self.close(reason)
                 return
-        steps.append(self.resumed(job))
+        self.done.append(job)
 
     def resume(self, job: Job) -> None:
-        """A timer's callback: the job's sleep is over."""
-        if not self.gone and not self.closing:
-            self.settle(self.resumed(job))
-
-    def resumed(self, job: Job) -> Step:
-        """Hand the job back; what comes after it is the next step."""
-        self.jobs -= 1
-        return self.connection.resume(job)
+        """The loop's callback: the job's sleep is over, or the others had their turn."""
+        if not self.closing and not self.transport.is_closing():
+            self.jobs -= 1
+            self.settle(self.connection.resume(job))
 
     def look_after(self) -> None:
         """After every step but the plainest: end, set the timer anew, read or wait."""

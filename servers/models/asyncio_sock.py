@@ -34,6 +34,7 @@ from netbench.servers.api import (
 )
 
 OVERDUE = -1.0  # equals no `wake`: what tick() left is set anew and counts from now
+ON_THE_SPOT = 16  # jobs resumed in one go, so that an endless handler does not starve the others
 STOP_TURNS = 16  # turns of the loop that a stopping server gives to what has already arrived
 
 
@@ -197,7 +198,7 @@ class Peer:
 
     async def perform(self, job: Job) -> None:
         """Do what the job says, hand it back, and go on with what comes next."""
-        while True:
+        for _ in range(ON_THE_SPOT):
             match job.effect:
                 case Sleep(seconds):
                     await asyncio.sleep(seconds)
@@ -216,6 +217,7 @@ class Peer:
                 return
             await self.settle((out, ()))
             (job,) = jobs
+        self.start(self.perform(job))  # in the loop's next turn
 
     def look_after(self) -> None:
         """After every step but the plainest: let the reader go on, set the timer anew."""
@@ -225,7 +227,6 @@ class Peer:
             self.wake = self.connection.wake
             if self.alarm is not None:
                 self.alarm.cancel()
-                self.alarm = None
             if self.wake is not None:
                 self.alarm = self.hall.loop.call_later(self.wake, self.tick)
 

@@ -2,7 +2,7 @@
 
 Nothing ever waits for one peer, so a connection costs one small object; in exchange all state is
 kept by hand, and a handler that computes or blocks holds everybody. Used under asyncio, in Redis
-and nginx (in C), and wherever one wants to see what an event loop is.
+and nginx (in C).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import itertools
 import selectors
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -28,6 +27,7 @@ from netbench.servers.api import (
     Burn,
     Close,
     Connect,
+    Connection,
     Flush,
     Job,
     Model,
@@ -39,6 +39,7 @@ from netbench.servers.api import (
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 ACCEPT_BATCH = 64  # connections taken in one turn, so that a storm does not starve the others
+ON_THE_SPOT = 16  # jobs resumed in one go, so that an endless handler does not starve the others
 STOP_READS = 16  # reads per connection when stopping: what had arrived, but no endless stream
 OVERDUE = -1.0  # equals no `wake`: what tick() left is set anew and counts from now
 
@@ -46,23 +47,24 @@ OVERDUE = -1.0  # equals no `wake`: what tick() left is set anew and counts from
 class Loop:
     """The selector, the timers and the connections that are open."""
 
-    def __init__(self, selector: selectors.BaseSelector, site: Site) -> None:
+    def __init__(self, selector: selectors.BaseSelector, site: Site, nobody: Connection) -> None:
         self.selector = selector
         self.site = site
+        self.nobody = nobody  # stands in for a protocol that is over, whose memory is given back
         self.peers: set[Peer] = set()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()  # timers of one instant fire in the order they were set
 
     def call_after(self, seconds: float, callback: Callable[[], None]) -> None:
         """Call back once, `seconds` from now."""
-        due_s = time.monotonic() + seconds
-        heapq.heappush(self._timers, (due_s, next(self._order), callback))
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), callback))
 
     def run_once(self, longest_s: float | None = None) -> None:
         """Wait for a socket or a timer, and give each that is ready its turn."""
         for key, mask in self.selector.select(self._patience(longest_s)):
             key.data(mask)
-        while self._timers and self._timers[0][0] <= time.monotonic():
+        now_s = time.monotonic()  # what a timer sets anew waits for the sockets' next turn
+        while self._timers and self._timers[0][0] <= now_s:
             heapq.heappop(self._timers)[2]()
 
     def broadcast(self, data: bytes) -> None:
@@ -71,7 +73,7 @@ class Loop:
             if len(peer.pending) > BROADCAST_BYTES:
                 peer.drop("dropped")
             elif not peer.closing:
-                peer.settle((data, ()))
+                peer.write(data)
 
     def stop(self, mask: int) -> None:
         """The selector's callback: the stop descriptor is at its end."""
@@ -95,7 +97,7 @@ class Peer:
 
     # Slots: the object is most of what an idle connection costs in user space.
     __slots__ = (
-        *("alarm", "closing", "connection", "ended", "events", "flushes", "gone", "jobs"),
+        *("alarm", "closing", "connection", "done", "ended", "events", "gone", "jobs"),
         *("lingering", "loop", "pending", "receive", "recv", "send", "sock", "wake"),
     )
 
@@ -108,7 +110,7 @@ class Peer:
         self.send = sock.send
         self.pending = b""  # what the kernel did not take yet
         self.jobs = 0  # effects that are out
-        self.flushes: list[Job] = []  # those of them that wait for `pending`
+        self.done: list[Job] = []  # those of them that wait for `pending` only
         self.wake: float | None = None  # what the running timer was set to
         self.alarm = 0  # the number of the running timer; an older one that fires is void
         self.ended = False  # the peer sends no more
@@ -164,24 +166,31 @@ class Peer:
             self.watch()
 
     def settle(self, step: Step) -> None:
-        """Send a step's bytes and start its jobs; a job done on the spot adds its own step."""
-        steps = deque([step])
-        while steps and not self.gone:
-            out, jobs = steps.popleft()
-            if out:
-                self.write(out)
-            for job in jobs:
-                if not self.gone:
-                    self.jobs += 1
-                    self.perform(job, steps)
-            if not steps and self.flushes and len(self.pending) <= FLUSH_BYTES:
-                flushed, self.flushes = self.flushes, []
-                steps.extend(map(self.resumed, flushed))
+        """Send a step's bytes and start its jobs; go on with those that are done on the spot."""
+        self.take(step)
+        resumed = 0
+        while self.done and not (self.gone or self.closing or len(self.pending) > FLUSH_BYTES):
+            job, resumed = self.done.pop(0), resumed + 1
+            if resumed <= ON_THE_SPOT:
+                self.jobs -= 1
+                self.take(self.connection.resume(job))
+            else:  # the others have their turn first
+                self.loop.call_after(0.0, partial(self.resume, job))
         if not self.gone:
             self.look_after()
 
-    def perform(self, job: Job, steps: deque[Step]) -> None:
-        """Do what the job says, or see to it; what is done on the spot is resumed into `steps`."""
+    def take(self, step: Step) -> None:
+        """Send a step's bytes and start its jobs."""
+        out, jobs = step
+        if out:
+            self.write(out)
+        for job in jobs:
+            if not self.gone:
+                self.jobs += 1
+                self.perform(job)
+
+    def perform(self, job: Job) -> None:
+        """Do what the job says, or see to it."""
         match job.effect:
             case Sleep(seconds):
                 self.loop.call_after(seconds, partial(self.resume, job))
@@ -190,26 +199,21 @@ class Peer:
                 burn(rounds, nogil)
             case Block(seconds):
                 time.sleep(seconds)  # the careless call: the loop and everybody in it waits
-            case Flush():
-                self.flushes.append(job)
-                return
+            case Flush():  # settle() looks at `pending`
+                pass
             case Broadcast(data):
                 self.loop.broadcast(data)
             case Close(reason):
                 self.closing = True
                 self.loop.site.counters.close(reason)
                 return
-        steps.append(self.resumed(job))
+        self.done.append(job)
 
     def resume(self, job: Job) -> None:
-        """A timer's callback: the job's sleep is over."""
+        """A timer's callback: the job's sleep is over, or the others had their turn."""
         if not self.gone and not self.closing:
-            self.settle(self.resumed(job))
-
-    def resumed(self, job: Job) -> Step:
-        """Hand the job back; what comes after it is the next step."""
-        self.jobs -= 1
-        return self.connection.resume(job)
+            self.jobs -= 1
+            self.settle(self.connection.resume(job))
 
     def look_after(self) -> None:
         """After every step but the plainest: close, end, set the timer anew, read or wait."""
@@ -251,7 +255,7 @@ class Peer:
     def linger(self) -> None:
         """Shut down writing and discard input for a while, or a reset would overtake the reply."""
         self.lingering = True
-        self.receive = discard
+        self.connection, self.receive = self.loop.nobody, discard
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -270,8 +274,7 @@ class Peer:
         """Close at once; jobs that are out are forgotten."""
         if self.gone:
             return
-        self.gone = True
-        self.pending = b""
+        self.gone, self.pending = True, b""
         self.loop.peers.discard(self)
         if self.events:
             self.loop.selector.unregister(self.sock)
@@ -323,7 +326,7 @@ def serve(
 ) -> None:
     """Run the loop until the stop."""
     with selector_class() as selector, listener:
-        loop = Loop(selector, site)
+        loop = Loop(selector, site, connect())
         listener.setblocking(False)
         welcome(listener, connect, loop)
         selector.register(site.stop_fd, READ, loop.stop)

@@ -10,6 +10,9 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 from netbench.servers.testing._server import Failed, Server
 
@@ -129,6 +132,22 @@ class Client:
             text = f"the connection is still open after {self._deadline_s:g} s"
             raise Failed(f"{text}, having sent {bytes(data[-60:])!r}") from None
         return bytes(data)
+
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """Read and forget, as fast as it comes, beside what is done meanwhile; then leave."""
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._drain)
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # the server may have ended the connection
+                    self.sock.shutdown(socket.SHUT_RDWR)  # close() would not wake the reader
+
+    def _drain(self) -> None:
+        with suppress(OSError):
+            while self.sock.recv(READ_BYTES):
+                pass
 
     def exchange(self, data: bytes, reply_bytes: int) -> bytes:
         """Send everything while reading a reply of known size, so that neither side waits."""

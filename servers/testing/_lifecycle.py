@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from netbench.servers.testing import _proc
 from netbench.servers.testing._check import Stage, rule
 from netbench.servers.testing._client import Client
-from netbench.servers.testing._script import echo
+from netbench.servers.testing._script import ENDLESS, echo
 from netbench.servers.testing._server import Failed, Server, eventually
 
 BACKLOG = 77  # nobody's default
@@ -193,6 +194,31 @@ def stop_with_lingerer(stage: Stage) -> None:
         client.expect(b"bye\n")
         server.stop()
         server.final()
+
+
+@rule(7, "A handler without an end leaves the others their turn, and the server its stop.")
+def endless_handlers(stage: Stage) -> None:
+    """Single bytes, each with an effect that is over at once, for a peer that reads them all."""
+    with stage.fresh() as server:
+        for effect in ENDLESS:
+            with _endless(stage, server, effect):
+                if stage.at_once != 1:
+                    other = stage.client(server)
+                    other.ask("flush", "flushed")
+                    other.close()
+            server.quiet()  # with its peer the handler is gone
+        with _endless(stage, server, "flush"):
+            _expect_lost(server)
+
+
+@contextmanager
+def _endless(stage: Stage, server: Server, effect: str) -> Iterator[None]:
+    """A connection that gets bytes without an end, and takes them, until it leaves."""
+    client = stage.client(server)
+    client.send(f"endless {effect}\n".encode())
+    client.expect(b"." * 1000)
+    with client.drained():
+        yield
 
 
 def _expect_lost(server: Server) -> None:

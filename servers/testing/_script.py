@@ -30,6 +30,7 @@ Running = Generator[Effect | bytes, None, bytes]
 
 LINE_BYTES = 1024  # a longer command line is refused
 CHUNK_BYTES = STEP_BYTES // 2  # two of them fit into one step
+ENDLESS: dict[str, Effect] = {"flush": Flush(), "sleep": Sleep(0), "burn": Burn(1)}
 RAISED = "the kit raised this"  # how the message of every failure begins
 PERIOD_BYTES = 1_000_000  # after so many bytes the pattern starts again
 FAILURES: dict[str, type[Exception]] = {
@@ -120,6 +121,12 @@ def _broadcast(text: str) -> Running:
     return b"sent\n"
 
 
+def _endless(effect: str) -> Running:
+    while True:
+        yield b"."
+        yield ENDLESS[effect]
+
+
 def _fail_later(kind: str) -> Running:
     yield b"begin\n"
     yield Sleep(0.01)
@@ -140,6 +147,7 @@ COMMANDS: dict[str, Callable[..., Running]] = {
     "say": _say,  # say BYTES: pattern(BYTES), through Flush
     "flush": _flush,  # flush: flushed
     "broadcast": _broadcast,  # broadcast TEXT: TEXT to everybody, then sent
+    "endless": _endless,  # endless flush|sleep|burn: one byte and one such effect, for ever
     "fail-later": _fail_later,  # fail-later KIND: begin, then raise in resume()
 }
 

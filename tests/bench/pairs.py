@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
+from netbench.harness import telemetry
 from netbench.results.statistics import paired_ratio
 
 LOADGEN = (sys.executable, "-m", "netbench.loadgen")
@@ -23,6 +25,8 @@ class Load(NamedTuple):
 
     rps: float
     client_us: float  # CPU per request
+    server_us: float = 0.0  # CPU per request of the server's process tree, where it is watched
+    server_busy: float = 0.0  # its CPU time over the wall time of the measurement
 
 
 @contextmanager
@@ -41,8 +45,12 @@ def trivial_server(protocol: str, options: Mapping[str, int | str]) -> Iterator[
             process.communicate()
 
 
-def generator(port: int, **settings: Any) -> Load:
-    """Drive `port` with the load generator, every reply verified. RuntimeError when it failed."""
+def generator(port: int, server_pid: int | None = None, **settings: Any) -> Load:
+    """Drive `port` with the load generator, every reply verified. RuntimeError when it failed.
+
+    With `server_pid` the CPU time of that process tree is taken at both ends of the measurement.
+    """
+    spent_ns = 0
     plan = {"host": "127.0.0.1", "port": port, "cores": [CLIENT_CORE], **settings}
     with subprocess.Popen(LOADGEN, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -53,13 +61,29 @@ def generator(port: int, **settings: Any) -> Load:
             message = json.loads(line)
             if message["event"] == "failed":
                 raise RuntimeError(message["reason"])
+            if message["event"] == "started" and server_pid is not None:
+                spent_ns = cpu_between(server_pid, **message)
             if message["event"] == "ended":
                 break
         process.communicate()
     if message["errors"]:
         raise RuntimeError(f"requests failed: {message['errors']}")
-    requests = message["requests"]
-    return Load(requests * 1e9 / message["duration_ns"], message["cpu_ns"][0] / requests / 1000)
+    requests, wall_ns = message["requests"], message["duration_ns"]
+    return Load(
+        rps=requests * 1e9 / wall_ns,
+        client_us=message["cpu_ns"][0] / requests / 1000,
+        server_us=spent_ns / requests / 1000,
+        server_busy=spent_ns / wall_ns,
+    )
+
+
+def cpu_between(pid: int, *, measure_from_ns: int, measure_until_ns: int, **_: object) -> int:
+    """CPU time in ns of a process tree between two moments of CLOCK_MONOTONIC."""
+    taken = []
+    for moment_ns in (measure_from_ns, measure_until_ns):
+        time.sleep(max(0, moment_ns - time.monotonic_ns()) / 1e9)
+        taken.append(telemetry.usage(pid).cpu_ns)
+    return taken[1] - taken[0]
 
 
 def interleaved(

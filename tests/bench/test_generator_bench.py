@@ -11,8 +11,9 @@ from netbench.loadgen.connection import Connection
 from netbench.loadgen.control import Unwatched
 from netbench.loadgen.load import Load
 from netbench.loadgen.plan import Plan
-from netbench.loadgen.recorder import OPEN_NS, Row
+from netbench.loadgen.recorder import OPEN_NS
 from netbench.loadgen.tally import Tally
+from netbench.loadgen.track import Row
 from netbench.servers.protocols.echo.client import EchoClient
 
 REPLIES = 10_000
@@ -104,7 +105,8 @@ def test_client_half(benchmark: BenchmarkFixture, piece: int) -> None:
 def test_tally(benchmark: BenchmarkFixture) -> None:
     """A second of 64 connections with 1000 replies each, from raw moments to counts."""
     moments = array("q", range(0, 1_000_000_000, 1_000_000))
-    rows = [Row(connection, moments, OPEN_NS) for connection in range(64)]
+    none = array("q")
+    rows = [Row(connection, moments, moments[1:], none, OPEN_NS) for connection in range(64)]
 
     def count() -> int:
         tally = Tally(64, 0, 1_000_000_000, 1)

@@ -52,6 +52,17 @@ def test_bodies_come_back(name: str, place: Place, tmp_path: Path) -> None:
         drive(place, f"http://127.0.0.1:{port}/echo", "-m", "POST", "--body", "some words")
 
 
+def test_a_window_over_the_end_of_connections(place: Place, tmp_path: Path) -> None:
+    """nginx announces its last reply, with requests behind it: they are made again, none starves.
+
+    What was taken back counts as out on neither side of Little's law.
+    """
+    with running("nginx", tmp_path) as port:
+        trial = drive(place, f"http://127.0.0.1:{port}/page", "--pipeline", "8")
+    assert trial["reconnects"] > 0
+    assert trial["verdict"] != "starved", trial["verdict_reason"]
+
+
 def test_parts_of_a_page(place: Place, tmp_path: Path) -> None:
     """nginx serves ranges: four parts, whose joined body is the page."""
     with running("nginx", tmp_path) as port:

@@ -76,6 +76,11 @@ def test_close_is_one_request_per_connection() -> None:
         (HTTP | {"headers": ("Accept",)}, "write it like 'Accept: text/html'"),
         (HTTP | {"headers": (": x",)}, "is no header"),
         (HTTP | {"headers": ("A: b\nC: d",)}, "is no header"),
+        (HTTP | {"headers": ("A: \udcff",)}, "is no header"),
+        (HTTP | {"headers": ("Host: a", "host: b")}, "second Host"),
+        (HTTP | {"headers": ("Host:",)}, "Host is empty"),
+        (HTTP | {"workload": "mixed"}, "mixed needs members: mixed:json=3,bytes:1KiB=1"),
+        (HTTP | {"workload": ""}, "there is no workload ''"),
         (
             HTTP | {"headers": ("Connection: close",), "requests_per_connection": 2},
             "one request per connection: leave it out",
@@ -107,6 +112,7 @@ def test_a_server_by_hand_takes_any_body() -> None:
         (HTTP | {"size_bytes": 9}, "--size has no effect on http"),
         (ECHO | {"size_bytes": 9}, "--framing message"),
         (ECHO | {"max_body_bytes": 9}, "--max-body has no effect on echo"),
+        (HTTP | {"workload": "mixed"}, "mixed needs members"),
     ],
 )
 def test_a_server_refuses_what_it_cannot_use(given: dict[str, Any], words: str) -> None:
@@ -123,6 +129,10 @@ def test_a_server_refuses_what_it_cannot_use(given: dict[str, Any], words: str) 
         ({"body": "abc"}, {"method": "POST", "body_base64": "YWJj"}),
         ({"body": "abc", "method": "PUT"}, {"method": "PUT", "body_base64": "YWJj"}),
         ({"size_bytes": 9}, {"method": "POST"}),
+        ({"size_bytes": 9, "seed": 7}, {"method": "POST"}),
+        ({"body": "\udcff"}, {"method": "POST", "body_base64": "/w=="}),  # a byte that is no UTF-8
+        ({"body": ""}, {"method": "POST", "body_base64": ""}),
+        ({"method": ""}, {"method": ""}),  # which the client half refuses
         ({"headers": ("Host: other",)}, {"host": "other"}),
         (
             {"verify": "status", "expect_status": 404, "range_parts": 4},
@@ -166,6 +176,9 @@ def test_a_mixture_of_paths() -> None:
         ({"method": "GET"}, parse_target("echo://127.0.0.1:1"), "--method has no effect on echo"),
         ({"verify": "status"}, parse_target("echo://127.0.0.1:1"), "--verify has no effect"),
         ({"mix": "/a=1"}, parse_target("echo://127.0.0.1:1"), "--mix has no effect"),
+        ({"body": ""}, parse_target("echo://127.0.0.1:1"), "--body has no effect on echo"),
+        ({"seed": 0}, TARGET, "--seed has no effect"),
+        ({"seed": 7, "body": "x"}, TARGET, "--seed has no effect"),
     ],
 )
 def test_what_a_load_cannot_ask_for(given: dict[str, Any], target: Target, words: str) -> None:

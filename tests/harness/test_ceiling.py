@@ -51,12 +51,12 @@ def test_the_ceiling_of_http(change: dict[str, Any], tmp_path: Path) -> None:
         HTTP,
         replace(HTTP, requests_per_connection=1),
         replace(HTTP, workload="echo", size_bytes=100, max_body_bytes=100),
-        replace(HTTP, workload="burn:1h"),
-        replace(SHORT, workload="sleep:1h", framing="message"),
+        replace(HTTP, workload="burn:1m"),
+        replace(SHORT, workload="sleep:1m", framing="message"),
     ],
 )
 def test_the_floor_has_no_effects(cell: Cell) -> None:
-    """Whoever sleeps or burns for an hour is measured at once: that is no cost of the protocol."""
+    """Whoever sleeps or burns for a minute is measured at once: that is no cost of the protocol."""
     assert ceiling.measure_floor(cell, placement(), Watch()) > 0
 
 

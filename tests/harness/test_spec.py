@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from netbench.harness import spec
+from netbench.harness import procfs, spec
 from netbench.harness.errors import SpecError
 from netbench.servers import registry
 from netbench.servers.api import Model
@@ -91,12 +91,24 @@ def test_select_beyond_its_descriptors() -> None:
         ({"asked": {"path": "/"}}, "path"),
         ({"processes": 8, "connections": 4}, "use -t 4"),
         ({"pipeline": 8, "requests_per_connection": 4}, "use --pipeline 4"),
+        ({"pipeline": 4_097}, "use at most --pipeline 4096"),
+        ({"asked": {"range_parts": 4}, "connections": 2}, "use -c 4 or fewer --range-parts"),
     ],
 )
 def test_cells_that_make_no_sense(change: dict[str, Any], words: str) -> None:
     """Each contradiction is told with what would do instead."""
     with pytest.raises(SpecError, match=words):
         spec.check_cell(replace(CELL, **change))
+
+
+def test_payloads_beyond_half_of_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both numbers are named; without payloads of their own, connections may be any number."""
+    monkeypatch.setattr(procfs, "available_bytes", lambda: 2**30)
+    cell = replace(CELL, size_bytes=8 * 2**20, connections=32)
+    spec.check_memory(cell)
+    with pytest.raises(SpecError, match=r"take 528 MiB in .* half of .* is 512 MiB: use fewer"):
+        spec.check_host(replace(cell, connections=33))
+    spec.check_memory(replace(cell, size_bytes=None, connections=10_000))
 
 
 def test_pool_needs_a_model_with_one() -> None:

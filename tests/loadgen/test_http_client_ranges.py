@@ -128,8 +128,8 @@ WRONG = {
     shifted: "wrong_range",
     unnamed: "wrong_range",
     grown: "wrong_range",
-    renewed: "changed_etag",
-    unversioned: "changed_etag",
+    renewed: "changed",
+    unversioned: "changed",
     spoiled: "wrong_payload",
     cut_short: "wrong_payload",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,8 +71,8 @@ def test_the_date_may_change_without_reading_in_full(in_full: list[bytes]) -> No
 @pytest.mark.parametrize(
     "changed",
     [
-        reply(date=b"Mon, 06 Nov 1994 08:49:37 GMT"),  # no date, but no reason to fail either
-        reply(date=b"yesterday"),
+        reply().replace(b"Date: " + DATE + b"\r\n", b""),
+        reply(GREETING, b"Date: " + LATER),  # twice, and no reason to fail
         reply(GREETING, b"X: y"),
         reply().replace(b"Date", b"date"),
         chunked(GREETING),
@@ -85,6 +87,50 @@ def test_anything_else_is_read_in_full(changed: bytes, in_full: list[bytes]) -> 
     assert len(in_full) == 2
     asked.request(3)
     assert asked.template() == changed
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("cut_at", [None, 60])
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (b"Sun, 06 Nov 1994 08:49:60 GMT", None),
+        (b"Sun, 06 Nov 1994 08:49:61 GMT", "protocol"),
+        (b"Mon, 06 Nov 1994 08:49:37 GMT", "protocol"),
+        (b"yesterday", "protocol"),
+        (b"", "protocol"),
+    ],
+)
+def test_a_date_is_one(value: bytes, error: str | None, cut_at: int | None, known: bool) -> None:
+    """What stands in the hole must be a date, and so must the first one (RFC 9110, 6.6.1)."""
+    asked = client()
+    if known:
+        asked.request(0)
+        feed(asked, reply())
+    data = reply(date=value)
+    asked.request(1)
+    pieces = [data] if cut_at is None else [data[:cut_at], data[cut_at:]]
+    assert errors(feed(asked, *pieces)) == [error]
+
+
+@pytest.mark.parametrize("requests", [None, 1])
+def test_a_connection_holds_its_own_payload_three_times(requests: int | None) -> None:
+    """Itself, in its request and in the reply: sizes of megabytes times thousands matter."""
+    size, connections = 65_536, 8
+    more = {} if requests is None else {"requests_per_connection": requests}
+    clients = []
+    first = client(workload="echo", size_bytes=size, **more)
+    feed(first, reply(first.request(0)[-size:]))
+    tracemalloc.start()
+    try:
+        for index in range(1, connections + 1):
+            clients.append(client(index, workload="echo", size_bytes=size, **more))
+            payload = clients[-1].request(0)[-size:]
+            assert errors(feed(clients[-1], reply(payload, date=LATER))) == [None]
+        held = tracemalloc.get_traced_memory()[0] - size  # `payload` is still here
+    finally:
+        tracemalloc.stop()
+    assert held < 3.5 * size * connections
 
 
 def test_a_date_elsewhere_is_no_hole() -> None:

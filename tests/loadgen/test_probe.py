@@ -13,7 +13,9 @@ from netbench.loadgen.control import Unwatched
 from netbench.loadgen.probe import Probe, ProbeFailed
 from netbench.loadgen.sockets import Target
 from netbench.servers.api import Outcome
+from netbench.servers.protocols.http1.client import HttpClient
 
+from .http_replies import reply
 from .lines import LAST, LineClient
 from .peers import Behaviour, peer
 
@@ -128,3 +130,65 @@ def test_exchange_that_fails_later_ends_the_probe() -> None:
         probing = Probe(LineClient(lessons=3), Unwatched(), 10.0, lambda exchanges: None)
         with pytest.raises(ProbeFailed, match="the connection instead of answering"):
             probing.run(target)
+
+
+class Answers:
+    """Gives these replies to the requests of one connection, in turn."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self._replies = replies
+
+    def __call__(self, connection: socket.socket, number: int) -> None:
+        """One connection."""
+        for each in self._replies:
+            if not connection.recv(65_536):
+                return
+            connection.sendall(each)
+        connection.recv(65_536)  # until the probe has seen enough
+
+
+NOT_FOUND = reply(status=b"404 Not Found")
+PART = reply(b"Hello,", b"Content-Range: bytes 0-5/13", status=b"206 Partial Content")
+
+
+@pytest.mark.parametrize(
+    ("options", "replies", "words"),
+    [
+        ({}, [reply(b"one"), reply(b"two")], "differ in their body: use --verify length or --ver"),
+        (
+            {"verify": "length"},
+            [reply(b"one"), reply(b"three")],
+            "differ in their length: use --verify status$",
+        ),
+        (
+            {},
+            [NOT_FOUND],
+            "answered 404 Not Found: name another path, or say --expect 404 if that is right$",
+        ),
+        ({}, [reply(), reply(status=b"202 Accepted")], "the later one is 202 Accepted"),
+        ({"expect_status": 404}, [reply()], "answered 200 OK instead of 404: say --expect 200"),
+        ({"range_parts": 2}, [reply(), reply()], "ignores Range .*: leave --range-parts out"),
+        ({"range_parts": 2}, [NOT_FOUND], "answered 404 Not Found: name another path, or leave"),
+        ({"range_parts": 2}, [reply(status=b"302 Found")], "answered 302 Found: name a path whose"),
+        ({"range_parts": 2}, [reply(), PART, PART], "another range .*: leave --range-parts out"),
+    ],
+)
+def test_what_a_wrong_reply_means(
+    options: dict[str, int | str], replies: list[bytes], words: str
+) -> None:
+    """The message names the cause, and the option that would help."""
+    assert_refused(HttpClient({"path": "/", **options}, 0, 7), replies, words)
+
+
+def test_our_own_workloads_get_no_advice() -> None:
+    """What they must answer is known: no option of a load makes a wrong reply right."""
+    asked = HttpClient({"workload": "plaintext"}, 0, 7)
+    assert_refused(asked, [NOT_FOUND], r"wrongly \(wrong_status\), beginning with 'HTTP/1.1 404")
+
+
+def assert_refused(asked: HttpClient, replies: list[bytes], words: str) -> None:
+    """The probe of a server that answers so fails with these words."""
+    with peer(Answers(*replies)) as port:
+        target = Target.resolve("127.0.0.1", port)
+        with pytest.raises(ProbeFailed, match=words):
+            Probe(asked, Unwatched(), 10.0, lambda exchanges: None).run(target)

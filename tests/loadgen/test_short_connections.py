@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+import pytest
+
 from netbench.loadgen.housekeeping import CONNECTS_PER_TICK, END_NS, TICK_NS
 from netbench.loadgen.part import Part
 from netbench.results.records.histogram import Histogram
@@ -143,6 +145,51 @@ def test_end_that_the_server_announces() -> None:
     assert server.requests(part.until_ns) > part.sent + 2 * len(network.sockets[:-1])
 
 
+def test_requests_taken_back_were_never_out() -> None:
+    """N and X·R agree (Little's law) for a right server that announces its ends in a pipeline."""
+    network = VirtualNetwork(announcing(5))
+    part = run_load(network, clients=[LineClient()], pipeline=4, duration_s=1.0)
+    assert part.errors == {}
+    assert part.in_flight_mean is not None
+    # What is still out at the end is out for 3 ms at most, and is on one side only.
+    assert abs(part.in_flight_mean - part.replied_within_ns / (1000 * MS)) < 4 * 3 / 1000
+
+
+def test_requests_taken_back_across_the_border_were_never_out() -> None:
+    """Only their time since the measurement began is taken back: none before it was counted."""
+
+    def answer(number: int, reply: bytes) -> Replies:
+        if number == 4:  # the first piece makes time pass in the middle of a request
+            return [(MS // 2, reply[:2]), (MS, reply[2:-1] + b"!\n"), (2 * MS, b"")]
+        return [(MS, reply)] if number < 4 else []
+
+    part = run_load(
+        VirtualNetwork(LineServer(answer)),
+        clients=[LineClient()],
+        pipeline=4,
+        warmup_s=0.0315,
+        duration_s=0.02,
+    )
+    # Connections of 3 ms: four requests are out for 1 ms, one for another, then none until the
+    # close. At the border one has 0.5 ms left of its last reply, with three behind it that are
+    # taken back. The average is last looked at when time has passed to 42 ms, a close.
+    assert part.in_flight_mean == (0.5 + 3 * (4 + 1)) / 10.5
+
+
+def test_connecting_after_a_failure_is_in_the_response_time() -> None:
+    """The next request is due when its connection is tried, as after an end by agreement."""
+    reset = ConnectionResetError(errno.ECONNRESET, "reset")
+    server = LineServer(lambda number, reply: [(MS, reset if number == 2 else reply)])
+    network = VirtualNetwork(server)
+    network.connect_ns = 3 * MS
+    part = run_load(network, clients=[LineClient()], duration_s=0.0995)
+    assert part.errors.keys() == {"reset"}
+    assert histogram(part).max == MS
+    assert response_time(part).max == 4 * MS  # not the wait for the tick that tries again
+    late = [count for value, count in response_time(part).values() if value > 3 * MS]
+    assert late == [part.reconnects]
+
+
 def test_what_is_unsent_at_the_end_is_not_sent_there() -> None:
     """A connection that ends while requests still wait for room sends nothing more."""
     server = LineServer(lambda number, reply: [(0, b"say 0!\n"), (MS, b"")] if not number else [])
@@ -176,14 +223,27 @@ def test_server_that_does_not_close() -> None:
     assert all(made.aborted for made in network.sockets[:-1])
 
 
-def test_bytes_after_the_last_reply_are_of_nobody() -> None:
-    """What comes between the last reply and the end does not disturb the next connection."""
-    server = LineServer(lambda number, reply: [(MS, reply), (2 * MS, b"say "), (3 * MS, b"")])
+@pytest.mark.parametrize("closing_ns", [3 * MS, 9 * MS])
+def test_bytes_after_the_last_reply_are_excess(closing_ns: int) -> None:
+    """Also in a segment of their own: that reply is an error, once, and none of the verified."""
+    server = LineServer(
+        lambda number, reply: [(MS, reply), (2 * MS, b"say "), (2 * MS, b"0"), (closing_ns, b"")]
+    )
     client = LineClient(limit=1)
-    part = run_load(VirtualNetwork(server), clients=[client], duration_s=0.03)
-    assert part.errors == {}
-    assert part.requests == 10  # 3 ms each
-    assert client.fed <= 11
+    network = VirtualNetwork(server)
+    part = run_load(network, clients=[client], duration_s=0.0305)
+    assert part.requests == 0
+    assert part.errors == {"excess": sum(made.aborted for made in network.sockets)}
+    assert part.errors["excess"] >= 3  # the next tick, 10 ms at most, makes a new connection
+    assert client.fed <= 1 + part.errors["excess"]
+
+
+def test_bytes_after_a_wrong_last_reply_are_no_second_error() -> None:
+    """A request is counted once, however much is wrong about its reply."""
+    server = LineServer(lambda number, reply: [(MS, b"what\n"), (2 * MS, b"say ")])
+    part = run_load(VirtualNetwork(server), clients=[LineClient(limit=1)], duration_s=0.0305)
+    assert part.requests == 0
+    assert part.errors.keys() == {"wrong"}
 
 
 def test_reset_after_the_last_reply_is_no_failure() -> None:
@@ -243,4 +303,23 @@ def test_reply_that_ends_with_the_connection() -> None:
     assert part.errors == {}
     assert part.requests == 10
     assert histogram(part).max == 2 * MS
+    assert all(made.closed and not made.aborted for made in network.sockets[:-1])
+
+
+class WrongAtTheEnd(UntilTheEnd):
+    """Finds at the end that the reply was wrong."""
+
+    def eof(self) -> Sequence[Outcome]:
+        """The reply is whole, but another one."""
+        self.finished = True
+        return [Outcome(0, "wrong", len(self._rest))]
+
+
+def test_wrong_reply_that_ends_with_the_connection() -> None:
+    """It fails its own request only: those behind it are taken back and made again."""
+    network = VirtualNetwork(ending(1, closing_ns=MS))
+    part = run_load(network, clients=[WrongAtTheEnd()], pipeline=4, duration_s=0.021)
+    assert part.requests == 0
+    assert part.errors == {"wrong": 10}
+    assert part.outstanding == 4
     assert all(made.closed and not made.aborted for made in network.sockets[:-1])

@@ -164,12 +164,12 @@ def test_failures_say_how_many() -> None:
 def test_short_connections_are_kept_together() -> None:
     """Thousands of connections with one request each are one row, not thousands."""
     both = Both(1)
-    for _ in range(LONG + 1):
+    for _ in range(LONG + 2):
         both.begin(1)
         both.naive.now += 1
         both.track.replied(both.naive.now)
         both.recorder.finish(both.track)
-    (row,) = both.recorder.rows
+    (row,) = both.recorder.rows  # the last one is kept back: it may still turn out to be wrong
     assert len(row.sent) == len(row.ended) == len(row.due) == LONG + 1
     assert row.weight >= 3 * LONG
 
@@ -206,3 +206,41 @@ def test_due_is_forgotten_when_no_connection_can_be_made() -> None:
     both.naive.now = 20
     both.begin(1)
     assert [request.due for request in both.told()] == [0, 20]
+
+
+def test_requests_after_a_failure_are_due_when_told() -> None:
+    """A place on the new connection is due since the given moment, not since it is sent."""
+    both = Both(2)
+    both.begin(2)
+    both.naive.now = 5
+    both.fail(2, ask=False)
+    both.track.due_since(7)
+    both.track.begin(20, 2)
+    assert [request.due for request in both.told()] == [0, 0, 7, 7]
+
+
+def test_last_reply_can_fail_after_all() -> None:
+    """Of the requests of an ended connection the last one only becomes an error, and only once."""
+    both = Both(2)
+    both.begin(2)
+    both.naive.now = 5
+    both.reply(2, ask=False)
+    both.finish()
+    for _ in range(2):
+        both.recorder.fail_last(both.track, 8, "excess")
+    told = both.told()
+    assert [(request.ended, request.failed) for request in told] == [(5, None), (None, 8)]
+    assert both.recorder.failures == [Failure(0, 8, "excess")]
+
+
+def test_last_request_that_has_failed_does_not_fail_again() -> None:
+    """Where the connection ended with a wrong reply, there is no right one to take back."""
+    both = Both(2)
+    both.begin(2)
+    both.naive.now = 5
+    both.reply(1, ask=False)
+    both.fail(1, ask=False)
+    both.finish()
+    both.recorder.fail_last(both.track, 8, "excess")
+    assert both.recorder.failures == [Failure(0, 5, "wrong")]
+    assert [(request.ended, request.failed) for request in both.told()] == [(5, None), (None, 5)]

@@ -119,6 +119,19 @@ def test_what_is_left_out_is_said_with_the_reason() -> None:
     assert [line.model for line in charts["latency_by_percentile"].lines] == ["a"]
 
 
+def test_the_axis_says_what_the_times_hold() -> None:
+    """Connecting where connections are short, by the clock that includes it; one round is plain."""
+    plain = charts_of(made_of(trial("a", 1)))["latency_by_percentile"]
+    assert plain.y.title == "service time (ms)"
+    assert "1 round;" in plain.notes[0]
+    reconnects = {"p50": 1, "p99": 2, "max": 3}
+    short = made_of(trial("a", 1, requests_per_connection=1, reconnect_time_ns=reconnects))
+    title = charts_of(short)["latency_by_percentile"].y.title
+    assert title == "response time, connecting included (ms)"
+    several = charts_of(made_of(trial("a", 1), trial("a", 2)))["latency_by_percentile"]
+    assert "2 rounds merged;" in several.notes[0]
+
+
 def test_a_curve_passes_through_the_percentiles() -> None:
     """At 1/(1-p) stands the value of percentile p, out to the maximum."""
     made = histogram(1e6, 100_000)

@@ -28,6 +28,27 @@ WRITER = [sys.executable, "-m", "results.writer"]
 TESTS = Path(__file__).parents[1]  # where that module is found
 
 
+VERSION_1_RUN = b"""{
+  "schema": 1, "id": "20261122T121314Z-ab12cd", "started": "2026-11-22T12:13:14.000+00:00",
+  "finished": "2026-11-22T12:14:14.000+00:00", "status": "complete", "command": ["netbench", "run"],
+  "seed": 7, "rounds": 1, "models": ["trio"], "skipped": {}, "order": [["trio"]],
+  "environment": {}, "burn_rounds_per_ms": null,
+  "ceiling": {"requests_per_second": 101000.0, "generator_cpu_share": 0.93,
+              "ceiling_rps": 108000.0, "protocol": "echo", "size_bytes": 64, "connections": 64,
+              "processes": 1},
+  "floor_us_per_request": 0.109, "warnings": []
+}"""
+VERSION_1_TRIAL = (
+    b'{"schema":1,"id":"001-trio","started":"2026-11-22T12:13:15.000+00:00","model":"trio",'
+    b'"protocol":"echo","transport":"tcp","workload":"echo","framing":"raw","size_bytes":64,'
+    b'"connections":64,"arrival":"closed","rate_rps":null,"workers":1,"pool":null,"round":1,'
+    b'"duration_s":2.0,"warmup_s":0.5,"seed":7,"verdict":"server","verdict_reason":"busy",'
+    b'"throughput_rps":31500.0,"requests":63000,"errors":{},'
+    b'"server":{"cpu_us_per_request":29.3,"floor_us_per_request":0.109},'
+    b'"generator":{"processes":1},"fairness":{"connections":64}}'
+)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
     """A new run with one stored trial."""
@@ -93,6 +114,25 @@ def test_a_newer_schema_is_refused(store: RunStore, name: str) -> None:
     path.write_bytes(msgspec.json.encode(values | {"schema": SCHEMA_VERSION + 1}) + b"\n")
     with pytest.raises(NewerSchemaError, match=f"schema {SCHEMA_VERSION + 1} .*upgrade netbench"):
         RunStore.open(store.path).trials()
+
+
+def test_records_of_version_1_are_read(tmp_path: Path) -> None:
+    """What the first netbench stored is listed and opened; what it did not know is left out."""
+    place = tmp_path / "20261122T121314Z-ab12cd"
+    place.mkdir()
+    (place / "run.json").write_bytes(VERSION_1_RUN)
+    (place / "trials.jsonl").write_bytes(VERSION_1_TRIAL + b"\n")
+    listing = list_runs(tmp_path)
+    assert listing.unreadable == {}
+    (opened,) = listing.stores
+    (found,) = opened.trials()
+    assert (opened.run.schema, opened.run.models, opened.run.ceiling is None) == (
+        1,
+        ["trio"],
+        False,
+    )
+    assert (found.schema, found.workload, found.size_bytes) == (1, "echo", 64)
+    assert (found.request, found.options, found.reconnects) == (None, {}, None)
 
 
 def test_fields_of_the_same_version_may_be_added(store: RunStore) -> None:

@@ -20,6 +20,11 @@ def only(trials: list[Trial], histograms: dict[str, Histogram] | None = None) ->
     return row
 
 
+def times(p99_ns: int, mean_ns: float = 2.0) -> Percentiles:
+    """A distribution with a tail."""
+    return Percentiles(count=1_000, mean=mean_ns, p50=2, p90=3, p99=p99_ns, max=90)
+
+
 def verdicts_of(*verdicts: Verdict) -> Row:
     """The row of a model whose rounds had these verdicts."""
     return only([trial("selectors", n, 50.0, verdict=v) for n, v in enumerate(verdicts, 1)])
@@ -188,13 +193,21 @@ def test_what_was_asked_for_makes_a_cell(fields: dict[str, Any], label: str) -> 
         ({}, "service"),
         ({"pipeline": 16}, "service"),
         ({"requests_per_connection": 8}, "response"),
-        ({"requests": 1000, "reconnects": 1000}, "response"),  # the server closes each
-        ({"requests": 1000, "reconnects": 3}, "service"),  # accidents
+        (
+            {"reconnects": 1000, "response_time_ns": times(50), "service_time_ns": times(9)},
+            "response",
+        ),
+        ({"reconnects": 3, "response_time_ns": times(9), "service_time_ns": times(9)}, "service"),
+        (  # one accident, which no figure of the table shows
+            {"reconnects": 1, "response_time_ns": times(9, 2.5), "service_time_ns": times(9)},
+            "service",
+        ),
+        ({"reconnects": 9, "service_time_ns": times(9)}, "service"),
         ({"arrival": "constant", "rate_rps": 10.0}, "response"),
     ],
 )
 def test_the_clock_that_is_shown(fields: dict[str, Any], clock: str) -> None:
-    """Response time wherever a request may be due before it can be sent."""
+    """Response time wherever requests waited before they could be sent, and the figures show it."""
     assert summary.clock_of([trial(**fields)]) == clock
 
 

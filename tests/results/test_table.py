@@ -53,6 +53,13 @@ def test_cpu_that_is_mostly_floor_is_marked() -> None:
     assert "marks CPU" not in printed(rows, 30)  # where the column was dropped
 
 
+def test_a_failed_trial_is_not_called_free_of_errors() -> None:
+    """A server that never answered has no count of errors, which does not mean that all is well."""
+    failed = trial("trio", 2, None, None, "failed")
+    assert "No errors." in printed(one(trial("selectors", 1)))
+    assert "No errors." not in printed(one(trial("selectors", 1), failed))
+
+
 def test_short_connections_show_response_times_and_connecting() -> None:
     """A request is due before its connection is made: the caption says what the figures hold."""
     made = trial(

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 
 from netbench.servers import registry
 from netbench.servers.api import Connect, Connection, Model, Site
+from netbench.servers.models import selectors_
 from tests.servers import broken_calls as calls
 from tests.servers import broken_jobs as jobs
 from tests.servers import broken_sockets as sockets
@@ -113,6 +115,10 @@ def _wait_for_ever(site: Site, listener: socket.socket) -> None:
     site.grace_s = 3600.0
 
 
+def _never_give_way(site: Site, listener: socket.socket) -> None:
+    selectors_.ON_THE_SPOT = sys.maxsize
+
+
 def _count_no_refusals(site: Site, listener: socket.socket) -> None:
     site.counters.close = lambda reason: None  # type: ignore[method-assign] # the very fault
 
@@ -204,6 +210,7 @@ CROWDED = listening(THREADS, sockets.CrowdedListener)
 HURRIED = listening(THREADS, sockets.HurriedListener)
 BRITTLE = listening(THREADS, sockets.BrittleListener)
 WAITING_FOR_EVER = sited(THREADS, _wait_for_ever)
+NEVER_GIVING_WAY = sited(SELECTORS, _never_give_way)
 NOT_COUNTING = sited(THREADS, _count_no_refusals)
 STORMING = sited(THREADS, _count_a_storm)
 HEEDING_INTERRUPT = sited(PROCESSES, _heed_interrupt)

@@ -65,6 +65,7 @@ BROKEN = {
         "stop-with-never-reader",
         "stop-with-half-closed",
     },
+    "NEVER_GIVING_WAY": {"endless-handlers"},
     "NOT_COUNTING": {"counted"},
     "HEEDING_INTERRUPT": {"children-ignore-interrupt"},
     "LEAVING_A_CHILD": {"stop-with-idle-clients", "descriptors-exhausted"},

@@ -1,14 +1,16 @@
 """Fuzz target: any bytes, cut in any way, lead to whole replies and at worst to a refusal.
 
-`one_input` takes bytes and raises when that is not so. The first byte decides how the rest is cut.
-`python -m tests.servers.fuzz_http FILE...` runs it on files, without arguments on standard input,
-which is what AFL and libFuzzer's drivers want. The corpus beside this file is where to begin; every
-input that has found a fault is added to it.
+`one_input` takes bytes and raises when that is not so. The first byte decides how the rest is cut,
+and whether time runs out before the end of the input comes. `python -m tests.servers.fuzz_http
+FILE...` runs it on files, without arguments on standard input, which is what AFL and libFuzzer's
+drivers want. The corpus beside this file is where to begin; every input that has found a fault is
+added to it.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,24 +48,39 @@ def one_input(data: bytes) -> None:
     for piece in _pieces(data, way):
         cut.feed(piece)
     assert (cut.output, cut.closed) == (whole.output, whole.closed)
-    for peer in (whole, cut):
-        connection = peer.connection
-        assert isinstance(connection, Watched)
-        assert connection.hungry or peer.closed
-        assert len(connection._input) <= HELD_BYTES
-        for _ in range(2):
-            if peer.closed is None:
-                peer._settle(connection.tick())
-        peer.end()
-        read_replies(bytes(peer.output), connection.methods)
+    methods = [_to_the_end(peer, slow=way % 2 == 1) for peer in (whole, cut)]
+    assert methods[0] == methods[1]
+    assert (cut.output, cut.closed) == (whole.output, whole.closed)
+
+
+def _to_the_end(peer: Peer, slow: bool) -> list[str]:
+    """Let the time run out if `slow`, end the input, and read the replies; the methods asked."""
+    connection = peer.connection
+    assert isinstance(connection, Watched)
+    assert connection.hungry or peer.closed
+    assert len(connection._input) <= HELD_BYTES
+    for _ in range(2 * slow):
+        if peer.closed is None:
+            peer._settle(connection.tick())
+    peer.end()
+    read_replies(bytes(peer.output), connection.methods)
+    return connection.methods
+
+
+def after_heads(data: bytes) -> list[bytes]:
+    """In segments as clients send that wait: each head, and each empty line between, by itself."""
+    return re.findall(rb"\r\n|.*?\r\n\r\n|.+", data, re.DOTALL)
 
 
 def _pieces(data: bytes, way: int) -> Iterator[bytes]:
-    """Byte by byte for an even way; otherwise pieces of random sizes, the same for the same way."""
+    """Byte by byte, after heads, or pieces of random sizes, the same for the same way."""
+    if way % 3 == 1:
+        yield from after_heads(data)
+        return
     source = random.Random(way)
     at = 0
     while at < len(data):
-        size = 1 if way % 2 == 0 else source.randint(1, 60)
+        size = 1 if way % 3 == 0 else source.randint(1, 60)
         yield data[at : at + size]
         at += size
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 GET = b"GET /plaintext HTTP/1.1\r\n"
 POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
 HOST = b"Host: a\r\n"
+# Its end is a request of its own to whoever takes what stands before it for a body.
+EXPECTING = b"POST /headers HTTP/1.1\r\n%sContent-Length: %d\r\nExpect: x\r\nX:"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 HIDDEN = b"GET /status/404 HTTP/1.1\r\nHost: a\r\n\r\n"  # 404 among the statuses: it was smuggled
 
@@ -42,6 +44,12 @@ def _get(name: str, fields: bytes, section: str, *statuses: int) -> Case:
 
 def _line(name: str, line: bytes, section: str, *statuses: int) -> Case:
     return Case(name, line + b"\r\n" + HOST + b"\r\n", section, statuses or (400,))
+
+
+def _within(name: str, host: bytes, section: str, *statuses: int) -> Case:
+    length = len(EXPECTING % (host, 10))
+    sent = EXPECTING % (host, length) + b"GET / HTTP/1.1\r\nHost: b\r\n\r\n"
+    return Case(name, sent, section, statuses or (400,))
 
 
 def _good(case: Case) -> Case:
@@ -182,7 +190,14 @@ LINES = (
     _line("a version of two digits", b"GET /plaintext HTTP/1.10", "2.3"),
     _line("another protocol", b"GET /plaintext RTSP/1.0", "2.3"),
     _line("HTTP/2.0", b"GET /plaintext HTTP/2.0", "RFC 9110, 15.6.6", 505),
-    _line("HTTP/1.2", b"GET /plaintext HTTP/1.2", "RFC 9110, 15.6.6", 505),
+    _good(_line("HTTP/1.2", b"GET /plaintext HTTP/1.2", "RFC 9110, 2.5", 200)),
+    _good(_line("HTTP/1.9", b"GET /plaintext HTTP/1.9", "RFC 9110, 2.5", 200)),
+    Case(
+        "chunked and length in HTTP/1.9",
+        b"POST /echo HTTP/1.9\r\nHost: a\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "6.3",
+    ),
     _line("HTTP/0.9 with a version", b"GET /plaintext HTTP/0.9", "RFC 9110, 15.6.6", 505),
     Case("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "RFC 9113, 3.4", (505,)),
     _line("an unknown method", b"BREW /plaintext HTTP/1.1", "3.1", 501),
@@ -240,6 +255,8 @@ FIELDS = (
     _get("a bare CR in a value", b"Host: a\r\nX: y\rz: 1\r\n", "2.2"),
     _get("a bare LF in a value", b"Host: a\r\nX: y\nz: 1\r\n", "2.2"),
     _get("a bare CR before the end of a line", b"Host: a\r\nX: y\r\r\n", "2.2"),
+    _within("a request within a refused head, with one Host", b"", "RFC 9110, 10.1.1", 417),
+    _within("a request within a refused head, with two hosts", b"Host: a\r\n", "3.2"),
     _get("another expectation", b"Host: a\r\nExpect: more\r\n", "RFC 9110, 10.1.1", 417),
     _good(_get("a byte beyond ASCII in a value", b"Host: a\r\nX: \xff\r\n", "RFC 9110, 5.5", 200)),
     _good(_get("an empty Host", b"Host:\r\n", "3.2", 200)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import select
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -48,7 +49,9 @@ def test_sizes(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("parse", [parse_duration_s, parse_count, parse_bytes])
-@pytest.mark.parametrize("text", ["", "ten", "-1", "1.2.3", "10 parsecs", "64k!"])
+@pytest.mark.parametrize(
+    "text", ["", "ten", "-1", "1.2.3", "10 parsecs", "64k!", "\u0663", "6\uff14"]
+)
 def test_what_is_not_understood_is_named(parse: object, text: str) -> None:
     """The message repeats what was written and shows how to write it."""
     assert callable(parse)
@@ -76,6 +79,15 @@ def test_a_part_of_a_request_is_no_count() -> None:
     """1.5 connections are a mistake, not one."""
     with pytest.raises(ValueError, match="whole number"):
         parse_count("1.5")
+
+
+@pytest.mark.parametrize("parse", [parse_count, parse_bytes])
+def test_numbers_have_a_bound(parse: Callable[[str], int]) -> None:
+    """What other programs keep in 64 bits does not go beyond them."""
+    assert parse("9GB" if parse is parse_bytes else "9G") == 9 * 10**9
+    for text in ("9223372036854775808", "9" * 400):
+        with pytest.raises(ValueError, match="too large"):
+            parse(text)
 
 
 def test_children_add_to_the_counters() -> None:

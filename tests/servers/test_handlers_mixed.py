@@ -137,6 +137,20 @@ def test_queries_do_not_disturb_each_other() -> None:
             assert hear(handler(Request(method="GET", query=query))).body == body
 
 
+def test_a_mixture_goes_on_while_many_others_are_asked_for() -> None:
+    """Forgotten, it would begin its round with every request, and the shares would be wrong."""
+    request = Request(method="GET", query="plaintext=3&bytes/20=1")
+    alone, among = (resource("mixed").handler for _ in range(2))
+    bodies: list[list[bytes]] = [[], []]
+    for _ in range(50):
+        bodies[0].append(hear(alone(request)).body)
+        bodies[1].append(hear(among(request)).body)
+        for size in range(100):
+            among(Request(method="GET", query=f"bytes/{size}=1"))
+    assert bodies[0] == bodies[1]
+    assert len(set(bodies[0])) == 2
+
+
 def test_members_may_have_effects() -> None:
     """A member that sleeps says so, as it would alone."""
     assert ask("mixed:sleep:1ms=1").effects == [Sleep(0.001)]

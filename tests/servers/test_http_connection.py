@@ -109,12 +109,42 @@ def test_a_late_tick_is_harmless() -> None:
 
 
 @pytest.mark.parametrize("cut", [b"GET / HT", GET[:-1], UPLOAD, UPLOAD + b"some", CHUNKED[:-2]])
-def test_half_a_request_gets_no_reply_at_the_end(cut: bytes) -> None:
-    """The end of the input in the middle of a request is no request."""
+def test_half_a_request_is_refused_at_the_end(cut: bytes) -> None:
+    """It never will be whole, and so it is counted: after the replies that are due."""
     peer = Peer(factory())
     peer.feed(GET + cut)
     peer.end()
-    assert (statuses(peer), peer.closed) == ([200], None)
+    assert (statuses(peer), peer.closed) == ([200, 400], Close("400 half a request"))
+
+
+@pytest.mark.parametrize("cut", [b"GET / HT", UPLOAD + b"some"])
+def test_half_a_request_is_refused_after_the_reply_that_waits(cut: bytes) -> None:
+    """A job that is out at the end is resumed; the refusal follows its reply."""
+    peer = Peer(factory(), perform=False)
+    peer.feed(NAP + cut)
+    peer.end()
+    assert (statuses(peer), peer.closed) == ([], None)
+    peer.resume_all()
+    assert (statuses(peer), peer.closed) == ([200, 400], Close("400 half a request"))
+
+
+@pytest.mark.parametrize("sent", [b"", GET, POST + b"\r\n", CHUNKED])
+def test_the_end_between_requests_is_no_fault(sent: bytes) -> None:
+    """Nothing is owed: nothing is said, and nobody is counted."""
+    peer = Peer(factory())
+    peer.feed(sent)
+    before = bytes(peer.output)
+    peer.end()
+    assert (bytes(peer.output), peer.closed) == (before, None)
+
+
+def test_empty_lines_are_forgotten_with_each_request() -> None:
+    """One after each request is what some clients send; how it is cut does not matter."""
+    peer = Peer(factory())
+    for _ in range(20):
+        peer.feed(GET)
+        peer.feed(b"\r\n")
+    assert (statuses(peer), peer.closed) == ([200] * 20, None)
 
 
 def test_what_is_due_at_the_end_is_answered() -> None:

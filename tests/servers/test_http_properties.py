@@ -162,7 +162,7 @@ def test_the_corpus_and_its_mutants_keep_the_invariant(path: Path) -> None:
     """Each file as it is, cut in each way, and with bytes changed, lost, doubled or moved."""
     data = path.read_bytes()
     source = random.Random(len(data))
-    for way in range(4):
+    for way in range(6):
         one_input(bytes([way]) + data)
     for _ in range(MUTANTS):
         changed = bytearray(data)

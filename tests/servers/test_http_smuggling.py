@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from netbench.servers import registry
 from netbench.servers.api import Calibration, Connection
 from netbench.servers.testing._protocols import Peer
 
+from .fuzz_http import after_heads
 from .http_wire import DATE, read_replies
 from .smuggling import CASES, Case
 from .test_program import serving
@@ -28,6 +30,14 @@ def sent_with(case: Case) -> tuple[bytes, list[int]]:
     return FIRST + case.sent + LAST, expected
 
 
+def fed(pieces: list[bytes]) -> Peer:
+    """A connection that was given these pieces."""
+    peer = Peer(peer_factory())
+    for piece in pieces:
+        peer.feed(piece)
+    return peer
+
+
 @cache
 def peer_factory() -> Callable[[], Connection]:
     """The real routes, as a server has them."""
@@ -36,21 +46,29 @@ def peer_factory() -> Callable[[], Connection]:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_case_without_a_socket(case: Case) -> None:
-    """The decided statuses, whole and byte by byte; refusals close, and nothing is served after."""
+    """The decided statuses for every cut; refusals close, and nothing is served after."""
     data, expected = sent_with(case)
+    bytewise = [data[at : at + 1] for at in range(len(data))]
     outcomes = []
-    for size in (len(data), 1):
-        peer = Peer(peer_factory())
-        for at in range(0, len(data), size):
-            peer.feed(data[at : at + size])
+    for pieces in ([data], bytewise, after_heads(data), [FIRST, case.sent, LAST]):
+        peer = fed(pieces)
         replies = read_replies(bytes(peer.output))
         assert [reply.status for reply in replies] == expected, case.section
         assert replies[-1].headers["connection"] == "close"
         outcomes.append((bytes(peer.output), peer.closed))
-    assert outcomes[0] == outcomes[1]
+    assert outcomes == outcomes[:1] * 4
     assert peer.closed is not None
     refused = case.closes and case.statuses[-1] >= 400
     assert (peer.closed.reason is not None) == refused
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_case_in_a_segment_of_its_own(case: Case) -> None:
+    """A client that waits gets the same replies as one that has sent the next request already."""
+    peer = fed([FIRST, case.sent])
+    statuses = [reply.status for reply in read_replies(bytes(peer.output))]
+    assert statuses == [200, *case.statuses], case.section
+    assert (peer.closed is not None) == case.closes
 
 
 def test_the_table_is_a_table() -> None:
@@ -111,6 +129,23 @@ def test_a_slow_client_holds_up_nobody(model: str) -> None:
         assert select.select([slow], [], [], 0)[0] == []
         slow.sendall(LAST[-3:])
         assert read_replies(read_to_the_end(slow))[0].status == 200
+
+
+def test_half_a_request_is_refused_and_counted(model: str) -> None:
+    """A client that ends its direction too early still reads; an end in order is no fault."""
+    arguments = ("--model", model, "--protocol", "http", "--burn-rounds", "1,1")
+    put = b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody"
+    with serving(*arguments) as (process, facts, stop, report):
+        for half, statuses in ((LAST[:9], [200, 400]), (put, [200, 400]), (b"", [200])):
+            with connect(facts["address"]) as client:
+                client.sendall(FIRST + half)
+                client.shutdown(socket.SHUT_WR)
+                replies = read_replies(read_to_the_end(client))
+            assert [reply.status for reply in replies] == statuses
+        stop.close()
+        final = json.loads(report.readline().partition(" ")[2])
+        assert process.wait(timeout=10) == 0
+    assert final["refused"] == {"400 half a request": 2}
 
 
 def test_slow_clients_end_with_408(model: str) -> None:

@@ -92,6 +92,30 @@ def test_by_hand_it_says_where_it_listens_and_ctrl_c_ends_it(model: str) -> None
     assert "Traceback" not in errors
 
 
+TWICE = """
+import argparse, os, signal
+from netbench.servers.hand import by_hand
+
+options = argparse.Namespace(report_fd=None, stop_fd=None, protocol="echo")
+with by_hand(options) as (stop_fd, _):
+    os.kill(os.getpid(), signal.{first})
+    assert os.eventfd_read(stop_fd) == 1
+    print("asked once", flush=True)
+    os.kill(os.getpid(), signal.{second})
+    print("still here", flush=True)
+"""
+
+
+@pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM"])
+def test_who_asks_twice_does_not_wait(first: str, second: str) -> None:
+    """The first Ctrl-C or SIGTERM stops in order, the second one ends the process at once."""
+    code = TWICE.format(first=first, second=second)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "asked once\n"
+    assert done.returncode == -signal.Signals[second]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netbench.servers import registry
-from netbench.servers.api import API_VERSION, Model
+from netbench.servers.api import API_VERSION, Calibration, Model, Resource
 
 BASES = ["asyncio", "iterative", "processes", "selectors", "threads", "trio", "uvloop"]
 VARIANTS = [
@@ -158,3 +158,30 @@ def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
         registry.load("uvloop:protocol")
     entries = {entry.name: entry for entry in registry.models_here(variants=True)}
     assert "pip install uvloop" in str(entries["uvloop"].reason)
+
+
+def test_a_resource_in_use_is_kept_whatever_else_is_asked_for() -> None:
+    """A mixture goes on in its round; paths that lead nowhere or are wrong take no place."""
+    calibration = Calibration(1.0, 1.0)
+    root = Resource(lambda request: b"root")
+    routes = registry.Routes(root, calibration, "http")
+    for number in range(2 * registry.ROUTES_HELD):
+        assert routes(f"/nowhere{number}") is None
+        with pytest.raises(ValueError, match="not understood"):
+            routes(f"/bytes/wrong{number}")
+    mixture = routes("/mixed/json=1,plaintext=1")
+    assert mixture is not None
+    for number in range(2 * registry.ROUTES_HELD):
+        assert routes(f"/bytes/{number}") is not None
+        assert routes("/mixed/json=1,plaintext=1") is mixture
+    assert routes("/") is root
+
+
+def test_a_full_table_still_takes_new_paths() -> None:
+    """The one used last is the one that is needed next, so it takes the place of an old one."""
+    routes = registry.Routes(Resource(lambda request: b""), Calibration(1.0, 1.0), "http")
+    for number in range(registry.ROUTES_HELD + 1):
+        routes(f"/bytes/{number}")
+    mixture = routes("/mixed/json=1,bytes:1=1")
+    assert mixture is not None
+    assert routes("/mixed/json=1,bytes:1=1") is mixture

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from netbench.servers.api import Outcome, ProtocolError
+from netbench.servers.protocols.http1.client_advice import advise
 from netbench.servers.protocols.http1.client_asks import Ask
 from netbench.servers.protocols.http1.client_canned import canned
 from netbench.servers.protocols.http1.client_incoming import Incoming
@@ -21,8 +22,7 @@ class HttpClient:
 
     Error classes beside those of `client_judge`: `protocol` (this is no HTTP), `excess` (more than
     was asked for), `truncated` (the end came inside a reply), `closed` (it came instead of one). A
-    reply that is wrong but whole leaves the connection
-    usable.
+    reply that is wrong but whole leaves the connection usable.
     """
 
     __slots__ = (
@@ -91,6 +91,10 @@ class HttpClient:
     def learned(self) -> Mapping[str, int | str]:
         """The option `learned`: what the replies were like."""
         return self._order.learned()
+
+    def advice(self, error: str, beginning: bytes, /) -> str | None:
+        """What a wrong reply means to the user, where an option would help."""
+        return advise(self._plan.options, error, beginning)
 
     def template(self) -> bytes | None:
         """The reply known by heart, unless it is the connection's last or has come in part."""

@@ -10,6 +10,7 @@ import re
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import overload
 
 from netbench.servers.api import make_payload
 from netbench.servers.protocols.http1 import expected
@@ -37,6 +38,14 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 _TARGET = re.compile(r"/[!-~]*|\*")
 _HOST = re.compile(r"[0-9A-Za-z._~%:\[\]!$&'()*+,;=\-]+")  # RFC 3986, 3.2.2 and a port
+_FLAGS = {  # options by the names that users know
+    "range_parts": "--range-parts",
+    "size_bytes": "--size",
+    "body_base64": "--body",
+    "verify": "--verify",
+    "expect_status": "--expect",
+    "requests_per_connection": "--requests-per-connection",
+}
 _NOT_HEADERS = {  # fields that netbench sends by itself
     "content-length": "it is counted from the body",
     "transfer-encoding": "bodies are sent with their length",
@@ -82,7 +91,7 @@ def parse(given: Given) -> HttpOptions:
         targets=_targets(given),
         method=method,
         fields=fields,
-        host=_matching(_HOST, _text(given, "host") or "localhost", "host"),
+        host=_matching(_HOST, _text(given, "host", "localhost"), "host"),
         body=body,
         size_bytes=size_bytes,
         verify=_one_of(VERIFY, given, "verify"),
@@ -126,7 +135,7 @@ def _target(text: str) -> str:
 
 
 def _method(given: Given, has_body: bool) -> str:
-    method = _matching(_TOKEN, _text(given, "method") or ("POST" if has_body else "GET"), "method")
+    method = _matching(_TOKEN, _text(given, "method", "POST" if has_body else "GET"), "method")
     if method == "CONNECT":
         raise ValueError("CONNECT makes a tunnel, which has no replies to measure")
     return method
@@ -150,10 +159,10 @@ def _body(given: Given, workload: str | None) -> tuple[bytes | None, int | None]
     text = _text(given, "body_base64")
     size_bytes = _number(given, "size_bytes", 1, MAX_BODY_BYTES)
     if text is not None and size_bytes is not None:
-        raise ValueError("body_base64 and size_bytes both make a body: give one of them")
+        raise ValueError("--body and --size both make a body: give one of them")
     if workload is not None:
         if (text is not None or size_bytes is not None) and not expected.takes_body(workload):
-            raise ValueError(f"the workload {workload} takes no body: leave size and body out")
+            raise ValueError(f"the workload {workload} takes no body: leave --size and --body out")
         if text is None and size_bytes is None and expected.needs_body(workload):
             return None, DEFAULT_SIZE_BYTES
     if text is None:
@@ -165,13 +174,28 @@ def _body(given: Given, workload: str | None) -> tuple[bytes | None, int | None]
 
 
 def _requests(given: Given, fields: tuple[tuple[str, str], ...]) -> int | None:
-    """How many requests a connection has; a user who sends `Connection: close` says one."""
+    """How many requests a connection has; a user who sends `Connection: close` says one.
+
+    Where connections end, we say Connection ourselves, and what the user says there would be lost.
+    """
     number = _number(given, "requests_per_connection", 1, 10**9)
-    if not any(name.lower() == "connection" and "close" in value.lower() for name, value in fields):
-        return number
-    if number not in (None, 1):
-        raise ValueError("Connection: close allows one request per connection: leave it out")
-    return 1
+    values = [value for name, value in fields if name.lower() == "connection"]
+    said = {option.strip().lower() for value in values for option in value.split(",")}
+    if said == {"close"}:
+        if number not in (None, 1):
+            raise ValueError("Connection: close allows one request per connection: leave it out")
+        return 1
+    if "close" in said:
+        raise ValueError(
+            f"'Connection: {', '.join(values)}' asks for more than close: say close alone, or "
+            "leave it out"
+        )
+    if said and number is not None:
+        raise ValueError(
+            f"'Connection: {', '.join(values)}' would be lost, as --requests-per-connection sends "
+            "Connection by itself: leave one of them out"
+        )
+    return number
 
 
 def _require_sense(options: HttpOptions) -> None:
@@ -181,25 +205,32 @@ def _require_sense(options: HttpOptions) -> None:
     if options.range_parts is None:
         return
     if options.method != "GET" or options.body is not None or options.size_bytes is not None:
-        raise ValueError("range_parts fetches parts of a body by GET: leave method and body out")
+        raise ValueError("--range-parts fetches parts of a body by GET: leave method and body out")
     if len(options.targets) > 1:
-        raise ValueError("range_parts fetches one body: name one target instead of a mixture")
+        raise ValueError("--range-parts fetches one body: name one target instead of a mixture")
     if options.expect_status is not None:
-        raise ValueError("range_parts expects 200 for the whole and 206 for parts: leave it out")
+        raise ValueError(
+            "--range-parts expects 200 for the whole and 206 for parts: leave --expect out"
+        )
     if any(name.lower() in ("range", "if-range") for name, _ in options.fields):
-        raise ValueError("range_parts makes the header Range by itself: leave it out")
+        raise ValueError("--range-parts makes the header Range by itself: leave it out")
 
 
-def _text(given: Given, name: str) -> str | None:
+@overload
+def _text(given: Given, name: str) -> str | None: ...
+@overload
+def _text(given: Given, name: str, default: str) -> str: ...
+def _text(given: Given, name: str, default: str | None = None) -> str | None:
+    """The text given, which may be empty, or the default where none was."""
     value = given.get(name)
-    return None if value is None else str(value)
+    return default if value is None else str(value)
 
 
 def _one_of(allowed: tuple[str, ...], given: Given, name: str) -> str:
     """One of a few words; the first is what holds when none was given."""
-    text = _text(given, name) or allowed[0]
+    text = _text(given, name, allowed[0])
     if text not in allowed:
-        raise ValueError(f"{name} is {text!r}: it can be {' or '.join(allowed)}")
+        raise ValueError(f"{_FLAGS.get(name, name)} is {text!r}: it can be {' or '.join(allowed)}")
     return text
 
 
@@ -208,7 +239,7 @@ def _number(given: Given, name: str, least: int, most: int) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or not least <= value <= most:
-        raise ValueError(f"{name} is {value!r}: it goes from {least} to {most}")
+        raise ValueError(f"{_FLAGS.get(name, name)} is {value!r}: it goes from {least} to {most}")
     return value
 
 

@@ -81,7 +81,10 @@ class Plan:
         if requests is None:
             ask = make(None)
             return Pair(ask, ask)
-        return Pair(make(KEEP), make(END if requests > 1 else END.rstrip()))
+        if requests == 1:  # the other form is never sent, and would hold a body of its own
+            ask = make(END.rstrip())
+            return Pair(ask, ask)
+        return Pair(make(KEEP), make(END))
 
     def _heads_of(self, connection: str | None, standard: Standard) -> Heads | None:
         """Where heads of replies are shared: there is one, and it goes with the own payload."""

@@ -4,7 +4,7 @@ The probe fetches the whole, then each part, and requires that the joined parts 
 digests are kept, so a body may be of any size. In the load each connection fetches its own part.
 
 Error classes beside the usual ones: `wrong_range` (this is not the part that was asked for) and
-`changed_etag` (it is a part of another version of the body).
+`changed` (it is a part of another version of the body).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def check_part(body: Body, part: tuple[int, int], head: ReplyHead) -> str | None
     if said not in (b"%b%d" % (place, body.size_bytes), place + b"*"):  # RFC 9110, 14.4
         return "wrong_range"
     if body.etag is not None and head.fields.get(b"etag") != body.etag:
-        return "changed_etag"  # RFC 9110, 15.3.7: a part says the version that the whole would
+        return "changed"  # RFC 9110, 15.3.7: a part says the version that the whole would
     return None
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from netbench.servers.api import ProtocolError
+from netbench.servers.protocols.http1.client_template import is_date
 
 HEAD_BYTES = 64 * 1024  # of a head, and of all trailers together
 LINE_BYTES = 4096  # of the line before a chunk
@@ -24,6 +25,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-
 # Blanks around the value are stripped afterwards: here they could be matched in too many ways.
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_BETWEEN_DATES = re.compile(rb"(?<= GMT), ")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 
 Fields = Mapping[bytes, bytes]
@@ -193,6 +195,7 @@ def parse_head(lines: Sequence[bytes], to_head: bool) -> ReplyHead:
         raise ProtocolError(f"{lines[0][:80]!r} is no status line of HTTP/1")
     old, status = match[1] == b"0", int(match[2])
     fields = parse_fields(lines[1:])
+    _check_dates(fields.get(b"date"))
     length, chunked = _framing(status, old, fields, to_head)
     options = {option.strip().lower() for option in fields.get(b"connection", b"").split(b",")}
     # RFC 9112, 9.3: 1.1 persists unless told otherwise, 1.0 only when told so.
@@ -212,6 +215,13 @@ def parse_fields(lines: Sequence[bytes]) -> Fields:
         name, value = match[1].lower(), match[2].strip(b" \t")
         fields[name] = fields[name] + b", " + value if name in fields else value
     return fields
+
+
+def _check_dates(value: bytes | None) -> None:
+    """RFC 9110, 6.6.1: Date is a date. Nobody is hurt by one that stands there twice."""
+    for each in _BETWEEN_DATES.split(value) if value is not None else ():
+        if not is_date(each):
+            raise ProtocolError(f"{each[:40]!r} is no date as servers must send it")
 
 
 def _framing(status: int, old: bool, fields: Fields, to_head: bool) -> tuple[int | None, bool]:

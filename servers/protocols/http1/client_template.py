@@ -45,40 +45,45 @@ class Template:
     `closes` says that the connection ended with the reply.
     """
 
-    __slots__ = ("_after", "_before", "closes", "length", "whole")
+    __slots__ = ("_date_at", "closes", "length", "whole")
 
     def __init__(self, whole: bytes, closes: bool) -> None:
         self.whole = whole
         self.length = len(whole)
         self.closes = closes
-        self._before: bytes | None = None  # None: there is no Date, so nothing may differ
-        self._after = b""
+        self._date_at: int | None = None  # None: there is no Date, so nothing may differ
         end_of_head = whole.find(b"\r\n\r\n")
         found = list(_DATE_FIELD.finditer(whole, 0, end_of_head + 2))
         if len(found) == 1 and is_date(found[0][1]):
-            self._before, self._after = whole[: found[0].start(1)], whole[found[0].end(1) :]
+            self._date_at = found[0].start(1)
 
     def matches(self, data: bytes, start: int) -> bool:
         """Whether the reply stands in `data` at `start`, whole; a new Date is taken over."""
         if data.startswith(self.whole, start):
             return True
-        if self._before is None or not data.startswith(self._before, start):
+        if self._date_at is None:
             return False
-        at = start + len(self._before)
-        return data.startswith(self._after, at + DATE_BYTES) and self._renew(data, at)
+        # Views, not copies: each connection may have a template of its own, of any size.
+        known, at = memoryview(self.whole), self._date_at
+        return (
+            data.startswith(known[:at], start)
+            and data.startswith(known[at + DATE_BYTES :], start + at + DATE_BYTES)
+            and self._renew(data, start + at)
+        )
 
     def begins(self, data: bytes) -> bool:
         """Whether `data` is the beginning of the reply; a new Date is taken over."""
-        length = len(data)
         if self.whole.startswith(data):
             return True
-        if self._before is None or not data.startswith(self._before):
+        at = self._date_at
+        if at is None or len(data) < at + DATE_BYTES:
             return False
-        at = len(self._before)
-        behind = length - at - DATE_BYTES
-        if behind < 0 or data[at + DATE_BYTES :] != self._after[:behind]:
-            return False
-        return self._renew(data, at)
+        came = memoryview(data)
+        return (
+            self.whole.startswith(came[:at])
+            and self.whole.startswith(came[at + DATE_BYTES :], at + DATE_BYTES)
+            and self._renew(data, at)
+        )
 
     def goes_on(self, data: bytes, place: int) -> bool:
         """Whether `data` are the bytes from `place` on, as far as they go."""
@@ -89,6 +94,7 @@ class Template:
         now = data[at : at + DATE_BYTES]
         if not is_date(now):
             return False
-        assert self._before is not None
-        self.whole = b"%b%b%b" % (self._before, now, self._after)
+        assert self._date_at is not None
+        known, place = memoryview(self.whole), self._date_at
+        self.whole = b"".join((known[:place], now, known[place + DATE_BYTES :]))
         return True

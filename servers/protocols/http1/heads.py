@@ -2,8 +2,8 @@
 
 httptools (llhttp) refuses bad bytes, bare CR or LF, folded lines, bad names, and a Content-Length
 that is no number, comes twice or meets Transfer-Encoding. It accepts a missing or second Host, any
-spaces in the request line, other versions and methods, chunked in HTTP/1.0, and it raises at any
-Upgrade. Knows no body and no connection: it is given exactly one head at a time.
+spaces in the request line, HTTP/0.9 and 2.0, other methods, chunked in HTTP/1.0, and it raises at
+any Upgrade. Knows no body and no connection: it is given exactly one head at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import (
+    HttpParserError,
+    HttpParserInvalidURLError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
 
 from netbench.servers.api import METHODS, Headers, Request
 from netbench.servers.protocols.http1.refusal import FIELDS, Refused
@@ -25,7 +30,6 @@ NO_BODY = -2  # neither a length nor chunked: not even an empty body
 _request: Callable[[tuple[object, ...]], Request] = partial(tuple.__new__, Request)
 
 _METHODS = {name.encode(): name for name in METHODS}
-_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 # A registered name or an address in brackets, and a port (RFC 3986, 3.2.2 and 3.2.3).
@@ -73,18 +77,22 @@ class HeadParser:
 
     def parse(self, head: bytes) -> Request:
         """The request of one whole head, without its body. Raises Refused."""
-        words = head.split(b" ", 2)  # RFC 9112, 3: single spaces
-        if len(words) == 3 and words[2].startswith(b"HTTP/1.1\r\n"):
-            version = "1.1"
-        else:
-            version = _other_version(head)
-        method = _METHODS.get(words[0]) or _other_method(words[0])
-        headers = self._quick_headers(head, version)
-        if headers is None:
-            headers = self._all_headers(head, version)
-        target = words[1]
-        if target[:1] != b"/" or b"#" in target:
-            target = _other_form(target, method)
+        try:
+            words = head.split(b" ", 2)  # RFC 9112, 3: single spaces
+            if len(words) == 3 and words[2].startswith(b"HTTP/1.1\r\n"):
+                version = "1.1"
+            else:
+                head, version = _other_version(head)
+            method = _METHODS.get(words[0]) or _other_method(words[0])
+            headers = self._quick_headers(head, version)
+            if headers is None:
+                headers = self._all_headers(head, version)
+            target = words[1]
+            if target[:1] != b"/" or b"#" in target:
+                target = _other_form(target, method)
+        except Refused:  # the parser may have begun a body: the next head would be one to it
+            self._parser = HttpRequestParser(self)
+            raise
         path, _, query = target.decode("ascii").partition("?")
         return _request((b"", method, path, query, headers, version))
 
@@ -118,6 +126,8 @@ class HeadParser:
             HttpRequestParser(collector).feed_data(head)
         except HttpParserUpgrade:  # RFC 9110, 7.8: may be ignored
             pass
+        except HttpParserInvalidURLError as error:
+            raise Refused(400, "a malformed request target") from error
         except HttpParserError as error:
             raise Refused(400, "malformed header fields") from error
         headers = tuple([(name.lower(), value.rstrip()) for name, value in collector.pairs])
@@ -212,14 +222,18 @@ def _expects(values: list[bytes] | None, version: str) -> bool:
     return version != "1.0"
 
 
-def _other_version(head: bytes) -> str:
-    """The version of a request line that is not plainly of HTTP/1.1. Raises Refused."""
-    words = head.partition(b"\r\n")[0].split(b" ")
+def _other_version(head: bytes) -> tuple[bytes, str]:
+    """The head as httptools takes it and the version, if not plainly 1.1. Raises Refused."""
+    line, end, fields = head.partition(b"\r\n")
+    words = line.split(b" ")
     if len(words) != 3 or not _VERSION.fullmatch(words[2]):
         raise Refused(400, "a malformed request line")
-    if words[2] not in _VERSIONS:
+    if words[2] == b"HTTP/1.0":
+        return head, "1.0"
+    if not words[2].startswith(b"HTTP/1."):
         raise Refused(505, "another version of HTTP")
-    return _VERSIONS[words[2]]
+    # RFC 9110, 2.5: a higher minor version is processed as the highest one that is known.
+    return b"%s1%s%s" % (line[:-1], end, fields), "1.1"
 
 
 def _other_method(word: bytes) -> str:

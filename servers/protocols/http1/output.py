@@ -56,7 +56,8 @@ class HttpReplies(InOrder):
             return b""
         if reply.trailers:
             self._head(Head(*reply[1:4], trailers=tuple(name for name, _ in reply.trailers)))
-            self._end(reply)
+            if self._stream is not None:  # it has a body
+                self._end(reply)
             return b""
         if self._ending and self._last_is_due():
             self._connection = CLOSING
@@ -80,9 +81,10 @@ class HttpReplies(InOrder):
         if stream.until_end or (self._ending and self._last_is_due()):
             self._connection = CLOSING
         self._put(stream.begin(head, self._date(), self._connection))
-        if stream.bodiless and self._current is not None:
-            self._current.close()
-            self._current = None
+        if stream.bodiless:
+            if self._current is not None:
+                self._current.close()
+                self._current = None
             self._finish()
 
     def _chunk(self, data: bytes) -> None:

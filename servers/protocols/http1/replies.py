@@ -66,18 +66,20 @@ class Streamed:
 
     def __init__(self, head: Head, method: str, version: str) -> None:
         self._left = head.length
-        self._chunked = head.length is None and version != "1.0"
-        self.until_end = head.length is None and version == "1.0"  # RFC 9112, 6.3, the last rule
-        self.bodiless = method == "HEAD" or head.status in BODILESS
+        unknown = head.length is None and head.status not in EMPTY
+        self._chunked = unknown and version != "1.0"
+        self.until_end = unknown and version == "1.0"  # RFC 9112, 6.3, the last rule
+        self.bodiless = method == "HEAD" or head.status in EMPTY
 
     def begin(self, head: Head, date: bytes, connection: bytes) -> bytes:
         """The head of the reply."""
-        if head.status in BODILESS or head.length is not None:
-            before, after = _around(head.status, head.content_type, head.length or 0, connection)
+        length = 0 if head.status in EMPTY else head.length
+        if length is not None:
+            before, after = _around(head.status, head.content_type, length, connection)
         else:
             before, after = _opening(head.status, head.content_type), b"\r\n%s\r\n" % connection
         lines = _lines(head.headers)
-        if self._chunked and head.status not in BODILESS:
+        if self._chunked:
             lines += b"Transfer-Encoding: chunked\r\n"
             if head.trailers:  # RFC 9110, 6.6.2
                 lines += b"Trailer: %s\r\n" % b", ".join(head.trailers)

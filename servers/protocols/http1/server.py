@@ -111,10 +111,9 @@ class HttpConnection(HttpReplies):
         return self._go()
 
     def eof(self) -> Step:
-        """Replies that are due still go out; half a request gets none."""
+        """Replies that are due still go out; then half a request is refused (RFC 9112, 8)."""
         self._ended = True
-        self.wake = None
-        return NOTHING
+        return self._go()
 
     def _go(self) -> Step:
         step = super()._go()
@@ -134,14 +133,20 @@ class HttpConnection(HttpReplies):
     def _advance(self) -> bool:
         try:
             if self._intake is not None:
-                return self._take_body(self._intake)
+                return self._take_body(self._intake) or self._wait()
             request = self._next_request()
             if request is None:
-                return False
+                return self._wait()
             self._put(self._begin(request))
         except Refused as refused:
             self._refuse(refused)
         return True
+
+    def _wait(self) -> bool:
+        """What is held is not whole. Raises Refused if it never will be."""
+        if self._ended and (self._intake is not None or self._at < len(self._input)):
+            raise Refused(400, "half a request")
+        return False
 
     def _next_request(self) -> Request | None:
         """The next request's head; None: it is not whole yet. Raises Refused."""
@@ -164,7 +169,6 @@ class HttpConnection(HttpReplies):
             self._scan.look(head, whole=True)
             raise
         self._at = found + 4
-        self._lines = 0
         if self._scan.seen:
             self._scan.restart()
         return request
@@ -182,6 +186,7 @@ class HttpConnection(HttpReplies):
         self._request = request
         self._connection = self._heads.connection
         self._progress += 1
+        self._lines = 0
         try:
             resource = self._route(request.path)
         except ValueError as error:

@@ -108,8 +108,9 @@ def test_connect_has_a_deadline() -> None:
 )
 def test_errors_of_real_sockets_by_class(behave: Behaviour, kind: str) -> None:
     """What the virtual network plays is what the kernel does: each fault has its class."""
+    short = kind == "timeout"  # the others answer in their own time, however busy the machine is
     with peer(behave) as port:
-        messages = carry_out(port=port, probe=False, timeout_s=0.05)
+        messages = carry_out(port=port, probe=False, timeout_s=0.05 if short else 10.0)
     ended = only(messages, Ended)
     assert ended.errors.keys() == {kind}
     assert ended.requests == 0

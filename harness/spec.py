@@ -19,7 +19,7 @@ from netbench.servers.api import Calibration, Model, load_client
 MAX_TRIALS = 100_000  # of a run: days of measuring, and their order is held in memory
 MAX_CONNECTIONS_SPARE = 32  # descriptors that a server holds beside its connections
 MEMORY_SHARE = 0.5  # of what is available, for the payloads of the generator
-_COPIES = 2  # of a payload on its connection: by itself, and within the request
+_COPIES = 3  # of a payload on its connection: by itself, in the request, in the reply expected
 _ANY_CALIBRATION = Calibration(1.0, 1.0)  # to parse a workload without measuring anything
 
 
@@ -235,11 +235,12 @@ def check_memory(cell: Cell) -> None:
 
     Each connection has its own, so that a reply delivered to the wrong one is seen.
     """
-    needed_bytes = _COPIES * (cell.size_bytes or 0) * cell.connections
+    batches = 2 * cell.pipeline if cell.pipeline > 1 else 0  # requests and replies in one piece
+    needed_bytes = (_COPIES + batches) * (cell.size_bytes or 0) * cell.connections
     allowed_bytes = int(procfs.available_bytes() * MEMORY_SHARE)
     if needed_bytes > allowed_bytes:
         raise SpecError(
-            f"{cell.connections} connections with payloads of {cell.size_bytes} bytes take "
+            f"{cell.connections} connections with payloads of {cell.size_bytes} bytes take up to "
             f"{_mib(needed_bytes)} MiB in the generator, and half of the available memory is "
             f"{_mib(allowed_bytes)} MiB: use fewer connections or a smaller --size"
         )

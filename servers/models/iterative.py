@@ -98,7 +98,7 @@ def settle(sock: socket.socket, step: Step, connection: Connection, site: Site) 
         job = jobs.popleft()
         match job.effect:
             case Sleep(seconds) | Block(seconds):
-                time.sleep(seconds)
+                time.sleep(seconds)  # everybody waits: there is one thread
             case Burn(rounds, nogil):
                 burn(rounds, nogil)
             case Flush():  # sendall has returned: everything is out of user space

@@ -8,6 +8,7 @@ knows nothing of how requests and replies look, and like every protocol no model
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 
@@ -28,7 +29,7 @@ CLOSE = (Job(Close()),)
 FLUSH = (Job(Flush()),)
 
 
-class InOrder:
+class InOrder(ABC):
     """The part of a `Connection` that runs handlers; a protocol adds how bytes are read and framed.
 
     A protocol may answer without going through here while `_waiting` is False and it holds no
@@ -74,25 +75,25 @@ class InOrder:
         self._ending = True
         return self._go()
 
+    @abstractmethod
     def _advance(self) -> bool:
         """Take up the next request, or a part of it; False: what is held is not whole yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _held_bytes(self) -> int:
         """How much input is held for later."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _head(self, head: Head) -> None:
         """The handler at work has announced its reply."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _chunk(self, data: bytes) -> None:
         """The handler at work has said a piece of its reply."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _end(self, last: bytes | Response) -> None:
         """The handler at work has returned."""
-        raise NotImplementedError
 
     def _go(self) -> Step:
         """Work until a job must go out, the connection ends, or no whole request is left."""

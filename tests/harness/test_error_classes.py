@@ -7,7 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from netbench.harness.verdict import WRONG_ANSWERS
+from netbench.servers.protocols.http1.client_advice import advise
+from netbench.servers.protocols.http1.client_options import parse
 
 ROOT = Path(__file__).parents[2]
 SAYING = {"Outcome", "_end", "_finish"}  # calls that take a class of error
@@ -70,3 +74,12 @@ def test_the_verdict_knows_what_client_halves_say() -> None:
 def test_the_documentation_lists_what_client_halves_say() -> None:
     """Each class that can stand in a table of errors is explained."""
     assert said() <= written_down()
+
+
+@pytest.mark.parametrize("error", ["wrong_range", "changed", "wrong_payload"])
+def test_parts_that_go_wrong_are_explained(error: str) -> None:
+    """Each class that only parts can end in has a sentence with the next step."""
+    advice = advise(parse({"path": "/", "range_parts": 4}), error, b"HTTP/1.1 206 Partial Content")
+    assert advice is not None
+    assert "leave --range-parts out" in advice
+    assert error in WRONG_ANSWERS

@@ -14,7 +14,7 @@ from netbench.servers.protocols.http1.client_options import HttpOptions
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: ([ -~]*))?(?=\r|$)")
 _OF_PARTS = {
     "wrong_range": "the server sent another range than the one asked for",
-    "changed_etag": "the body changed while it was fetched",
+    "changed": "the body changed while it was fetched",
     "wrong_payload": "the parts that the server sent do not join to the body that it sent",
 }
 

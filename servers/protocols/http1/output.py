@@ -6,6 +6,8 @@ socket, clock or thread.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from netbench.servers.api import Close, Head, Outside, Reply, Request, Response
 from netbench.servers.protocols.http1.answers import refusal
 from netbench.servers.protocols.http1.refusal import Refused
@@ -29,13 +31,13 @@ class HttpReplies(InOrder):
         self._stream: Streamed | None = None  # its reply, once it has begun
         self._farewell = FAREWELL  # how the connection ends after the last reply
 
+    @abstractmethod
     def _last_is_due(self) -> bool:
         """Whether no other request is here that must be answered before a stop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _drop_input(self) -> None:
         """Forget what came after the last request."""
-        raise NotImplementedError
 
     def _refuse(self, refused: Refused) -> None:
         """Say why, and end: where the next request begins cannot be known."""

@@ -106,9 +106,7 @@ def test_payloads_beyond_half_of_the_memory_are_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(procfs, "available_bytes", lambda: 2**30)
     cell = replace(CELL, size_bytes=8 * 2**20, connections=21)
     spec.check_memory(cell)
-    with pytest.raises(
-        SpecError, match=r"up to 528 MiB in .* half of .* is 512 MiB: use fewer"
-    ):
+    with pytest.raises(SpecError, match=r"up to 528 MiB in .* half of .* is 512 MiB: use fewer"):
         spec.check_host(replace(cell, connections=22))
     with pytest.raises(SpecError, match="up to 840 MiB"):  # a window of requests and of replies
         spec.check_memory(replace(cell, connections=15, pipeline=2))
